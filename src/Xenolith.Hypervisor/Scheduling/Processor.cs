@@ -1,0 +1,18 @@
+// What the hypervisor keeps for each physical processor.
+namespace Xenolith.Hypervisor.Scheduling;
+
+/// <summary>State of one physical processor; written only by that processor.</summary>
+public struct Processor
+{
+    /// <summary>Index of the vcpu whose state is loaded, or -1.</summary>
+    public int CurrentVcpu;
+
+    /// <summary>The scheduler has to choose anew before the next return to a guest.</summary>
+    public bool NeedReschedule;
+
+    /// <summary>Value of the global TLB clock at this processor's last complete flush.</summary>
+    public ulong FlushedAt;
+
+    /// <summary>CR3 value that is loaded now.</summary>
+    public ulong LoadedRoot;
+}
