@@ -1,0 +1,2 @@
+// Module-wide settings of the core library.
+[module: System.Runtime.CompilerServices.SkipLocalsInit]

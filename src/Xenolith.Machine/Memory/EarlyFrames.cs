@@ -1,0 +1,36 @@
+// Frames for the hypervisor's own tables, before the frame allocator exists.
+namespace Xenolith.Machine;
+
+/// <summary>A bump allocator over one range of free RAM; what is left goes to the frame allocator.</summary>
+public static class EarlyFrames
+{
+    private static ulong s_next;
+    private static ulong s_end;
+
+    /// <summary>First frame not yet given out.</summary>
+    public static Mfn Next => new(s_next);
+
+    public static void Initialize(Mfn start, ulong count)
+    {
+        s_next = start.Value;
+        s_end = start.Value + count;
+    }
+
+    /// <summary>Cleared, contiguous frames, aligned to a power of two of frames; panics when the machine has too little memory.</summary>
+    public static Mfn Allocate(ulong count, ulong alignment = 1)
+    {
+        ulong first = (s_next + alignment - 1) & ~(alignment - 1);
+        if (first + count > s_end || first + count < first)
+        {
+            Fatal.Panic("too little memory for the hypervisor's own tables: give the machine more RAM"u8);
+        }
+
+        s_next = first + count;
+        for (ulong i = 0; i < count; i++)
+        {
+            PhysicalMemory.Clear(new Mfn(first + i));
+        }
+
+        return new Mfn(first);
+    }
+}

@@ -1,0 +1,2 @@
+// Module-wide settings.
+[module: System.Runtime.CompilerServices.SkipLocalsInit]

@@ -1,0 +1,244 @@
+// From the boot loader to C#: Multiboot 1 header, checks of the processor, long mode, the jump to the high half.
+#include "offsets.h"
+
+#define VIRTUAL_BASE 0xffff82d080000000
+#define MULTIBOOT_MAGIC 0x1BADB002
+#define MULTIBOOT_FLAGS 0x00010003      // page-aligned modules, memory information, address fields
+
+        .section .boot, "awx"
+        .code32
+        .balign 8
+multiboot_header:
+        .long MULTIBOOT_MAGIC
+        .long MULTIBOOT_FLAGS
+        .long -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+        .long multiboot_header
+        .long image_load_start
+        .long image_load_end
+        .long image_bss_end
+        .long boot_start
+
+        .globl boot_start
+boot_start:
+        cli
+        cld
+        movl $boot_stack_low, %esp
+        movl %eax, %esi
+        movl %ebx, %edi
+        // EFLAGS.ID can be toggled on every processor that has CPUID; one with long mode always has it.
+        movl $0x80000000, %eax
+        cpuid
+        cmpl $0x80000001, %eax
+        jb no_long_mode
+        movl $0x80000001, %eax
+        cpuid
+        btl $29, %edx
+        jnc no_long_mode
+        btl $20, %edx
+        jnc no_execute_disable
+
+        // Level 2: 4 GiB in 2 MiB pages, used by the identity map and by the direct map.
+        movl $boot_level2, %ebx
+        xorl %ecx, %ecx
+1:      movl %ecx, %eax
+        shll $21, %eax
+        orl $0xE3, %eax                 // P, RW, A, D, 2 MiB
+        movl %eax, (%ebx, %ecx, 8)
+        movl $0, 4(%ebx, %ecx, 8)
+        incl %ecx
+        cmpl $2048, %ecx
+        jne 1b
+        movl $boot_level3_identity, %ebx
+        movl $boot_level3_direct, %edx
+        movl $boot_level2 + 0x23, %eax
+        xorl %ecx, %ecx
+2:      movl %eax, (%ebx, %ecx, 8)
+        movl %eax, (%edx, %ecx, 8)
+        addl $4096, %eax
+        incl %ecx
+        cmpl $4, %ecx
+        jne 2b
+        // The image: its first GiB is physical memory from 0 on.
+        movl $boot_level2 + 0x23, boot_level3_image + 322 * 8
+        movl $boot_level3_identity + 0x23, boot_level4
+        movl $boot_level3_image + 0x23, boot_level4 + 261 * 8
+        movl $boot_level3_direct + 0x23, boot_level4 + 262 * 8
+
+        movl $0x620, %eax               // PAE, OSFXSR, OSXMMEXCPT
+        movl %eax, %cr4
+        movl $boot_level4, %eax
+        movl %eax, %cr3
+        movl $0xC0000080, %ecx
+        rdmsr
+        orl $0x901, %eax                // NXE, LME, SCE
+        wrmsr
+        movl $0x80050033, %eax          // PG, AM, WP, NE, ET, MP, PE
+        movl %eax, %cr0
+        lgdt boot_gdt_pointer
+        ljmp $8, $long_mode_start
+
+no_long_mode:
+        movl $text_no_long_mode, %esi
+        jmp stop_with_text
+no_execute_disable:
+        movl $text_no_execute_disable, %esi
+stop_with_text:
+        movw $0x3FB, %dx                // COM1: 8 bits, divisor 1, FIFO off
+        movb $0x80, %al
+        outb %al, %dx
+        movw $0x3F8, %dx
+        movb $1, %al
+        outb %al, %dx
+        incl %edx
+        xorl %eax, %eax
+        outb %al, %dx
+        movw $0x3FB, %dx
+        movb $3, %al
+        outb %al, %dx
+1:      movw $0x3FD, %dx
+2:      inb %dx, %al
+        testb $0x20, %al
+        jz 2b
+        lodsb
+        testb %al, %al
+        jz 3f
+        movw $0x3F8, %dx
+        outb %al, %dx
+        jmp 1b
+3:      cli
+        hlt
+        jmp 3b
+
+text_no_long_mode:
+        .asciz "Xenolith: this processor has no 64-bit mode (long mode); the hypervisor needs an x86-64 processor.\r\n"
+text_no_execute_disable:
+        .asciz "Xenolith: this processor has no execute-disable bit (NX), or it is switched off in the firmware; switch it on.\r\n"
+
+        .balign 8
+boot_gdt:
+        .quad 0
+        .quad 0x00af9b000000ffff
+boot_gdt_pointer:
+        .word boot_gdt_pointer - boot_gdt - 1
+        .quad boot_gdt
+
+        .code64
+long_mode_start:
+        xorl %eax, %eax
+        movl %eax, %ds
+        movl %eax, %es
+        movl %eax, %ss
+        movl %eax, %fs
+        movl %eax, %gs
+        movabsq $boot_stack_end - 64, %rsp
+        // The multiboot registers survive in ESI and EDI; swap them into argument order.
+        xchgl %esi, %edi
+        movabsq $boot_high, %rax
+        jmp *%rax
+
+        .text
+boot_high:
+        pushq $0
+        pushq $0
+        call hypervisor_main
+1:      cli
+        hlt
+        jmp 1b
+
+// The routines that the compiler expects by name.
+        .globl RhpReversePInvoke, RhpReversePInvokeReturn
+RhpReversePInvoke:
+RhpReversePInvokeReturn:
+        ret
+        .globl RhpThrowEx
+RhpThrowEx:
+        ud2
+
+// void corelib_move(byte* to, byte* from, nuint bytes): overlapping ranges are allowed.
+        .balign 16
+        .globl corelib_move
+corelib_move:
+        movq %rdi, %rax
+        subq %rsi, %rax
+        cmpq %rdx, %rax
+        jb 3f
+        movq %rdx, %rcx
+        shrq $3, %rcx
+        jz 2f
+1:      movq (%rsi), %rax
+        movq %rax, (%rdi)
+        addq $8, %rsi
+        addq $8, %rdi
+        decq %rcx
+        jnz 1b
+2:      andl $7, %edx
+        jz 4f
+20:     movb (%rsi), %al
+        movb %al, (%rdi)
+        incq %rsi
+        incq %rdi
+        decl %edx
+        jnz 20b
+        ret
+3:      testq %rdx, %rdx
+        jz 4f
+30:     movb -1(%rsi, %rdx), %al
+        movb %al, -1(%rdi, %rdx)
+        decq %rdx
+        jnz 30b
+4:      ret
+
+// void corelib_fill(byte* to, byte value, nuint bytes)
+        .balign 16
+        .globl corelib_fill
+corelib_fill:
+        movzbl %sil, %eax
+        movabsq $0x0101010101010101, %rcx
+        imulq %rcx, %rax
+        movq %rdx, %rcx
+        shrq $3, %rcx
+        jz 2f
+1:      movq %rax, (%rdi)
+        addq $8, %rdi
+        decq %rcx
+        jnz 1b
+2:      andl $7, %edx
+        jz 4f
+3:      movb %al, (%rdi)
+        incq %rdi
+        decl %edx
+        jnz 3b
+4:      ret
+
+        .section .bss.boot, "aw", @nobits
+        .balign 4096
+boot_level4:
+        .skip 4096
+boot_level3_identity:
+        .skip 4096
+boot_level3_direct:
+        .skip 4096
+boot_level3_image:
+        .skip 4096
+boot_level2:
+        .skip 4096 * 4
+boot_stack_low_start:
+        .skip 256
+boot_stack_low:
+
+        .bss
+        .balign ProcessorStackBytes
+        .globl boot_stack, boot_stack_end
+boot_stack:
+        .skip ProcessorStackBytes
+boot_stack_end:
+        .globl descriptor_page, task_state, interrupt_table, entry_area
+        .balign 4096
+descriptor_page:
+        .skip 4096
+interrupt_table:
+        .skip 4096
+task_state:
+        .skip 128
+entry_area:
+        .skip 64

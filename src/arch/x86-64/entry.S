@@ -1,0 +1,480 @@
+// Every way into the hypervisor from a guest or an interrupt, and every way back.
+// Contract: see README.md. The processor pushes a guest's frame into its VcpuContext (TSS.RSP0 and the SYSCALL entry point there);
+// C# runs on the stack of the processor with interrupts off.
+#include "offsets.h"
+
+// Offset of a context field from RSP when RSP points at the frame's RIP.
+#define AT(field) (field - ContextRip)(%rsp)
+#define SLOT_RDI AT(0x78)
+#define SLOT_RSI AT(0x70)
+#define SLOT_RDX AT(0x68)
+#define SLOT_RCX AT(0x60)
+#define SLOT_RAX AT(0x58)
+#define VCPU_INFO_PENDING 0
+#define VCPU_INFO_MASK 1
+#define RFLAGS_IF 0x200
+
+        .text
+
+        .macro ON_FAULT from, to
+        .pushsection .fixups, "a"
+        .quad \from, \to
+        .popsection
+        .endm
+
+// Three-byte no-ops that the boot code turns into STAC and CLAC when SMAP is on.
+        .macro OPEN_GUEST_MEMORY
+771:    .byte 0x0f, 0x1f, 0x00
+        .pushsection .smap_open, "a"
+        .quad 771b
+        .popsection
+        .endm
+
+        .macro CLOSE_GUEST_MEMORY
+772:    .byte 0x0f, 0x1f, 0x00
+        .pushsection .smap_close, "a"
+        .quad 772b
+        .popsection
+        .endm
+
+        .macro PUSH_GENERAL
+        pushq %rdi
+        pushq %rsi
+        pushq %rdx
+        pushq %rcx
+        pushq %rax
+        pushq %r8
+        pushq %r9
+        pushq %r10
+        pushq %r11
+        pushq %rbx
+        pushq %rbp
+        pushq %r12
+        pushq %r13
+        pushq %r14
+        pushq %r15
+        .endm
+
+        .macro POP_GENERAL
+        popq %r15
+        popq %r14
+        popq %r13
+        popq %r12
+        popq %rbp
+        popq %rbx
+        popq %r11
+        popq %r10
+        popq %r9
+        popq %r8
+        popq %rax
+        popq %rcx
+        popq %rdx
+        popq %rsi
+        popq %rdi
+        .endm
+
+        .macro SAVE_XMM at
+        movups %xmm0, 0x00+\at
+        movups %xmm1, 0x10+\at
+        movups %xmm2, 0x20+\at
+        movups %xmm3, 0x30+\at
+        movups %xmm8, 0x40+\at
+        .endm
+
+        .macro RESTORE_XMM at
+        movups 0x00+\at, %xmm0
+        movups 0x10+\at, %xmm1
+        movups 0x20+\at, %xmm2
+        movups 0x30+\at, %xmm3
+        movups 0x40+\at, %xmm8
+        .endm
+
+// With all general registers pushed below the frame: to C# on the processor's stack. \target takes and returns a context.
+        .macro ENTER_CSHARP target
+        leaq -ContextRegisters(%rsp), %rdi
+        cmpb $0, ContextVirtualTaskSwitched(%rdi)
+        je 773f
+        clts
+773:    SAVE_XMM ContextXmm(%rdi)
+        movq ContextStack(%rdi), %rsp
+        cld
+        call \target
+        movq %rax, %rdi
+        jmp exit_to_guest
+        .endm
+
+// Exchanges the GS bases of the two guest modes. Clobbers rax, rcx, rdx; RSP at the frame's RIP.
+        .macro EXCHANGE_GS from, to
+        cmpb $0, machine_has_fsgsbase(%rip)
+        je 774f
+        rdgsbase %rax
+        movq %rax, AT(\from)
+        movq AT(\to), %rax
+        wrgsbase %rax
+        jmp 775f
+774:    movl $0xC0000101, %ecx
+        rdmsr
+        movl %eax, AT(\from)
+        movl %edx, AT(\from+4)
+        movl AT(\to), %eax
+        movl AT(\to+4), %edx
+        wrmsr
+775:
+        .endm
+
+// SYSCALL from 64-bit code at CPL 3. RCX = guest RIP, R11 = guest RFLAGS, RSP = guest's; flags masked by MSR.
+        .balign 64
+        .globl syscall_entry
+syscall_entry:
+        swapgs
+        movq %rsp, %gs:EntryAreaScratch
+        movq %gs:EntryAreaFrameEnd, %rsp
+        pushq $FlatStack
+        pushq %gs:EntryAreaScratch
+        pushq %r11
+        pushq $FlatCode64
+        pushq %rcx
+        swapgs
+        cmpb $0, AT(ContextInKernel)
+        je user_syscall
+        cmpq $HypercallIret, %rax
+        je iret_hypercall
+        pushq $0
+        movl $SyscallVector, 4(%rsp)
+        PUSH_GENERAL
+        ENTER_CSHARP guest_hypercall
+
+// A system call of a guest's user mode: builds the syscall callback's frame on the guest's kernel stack.
+user_syscall:
+        movq %rax, SLOT_RAX
+        movq %rdx, SLOT_RDX
+        cmpl $0, AT(ContextWork)
+        jne syscall_slow
+        cmpq $0, AT(ContextSyscallCallback)
+        je syscall_slow
+        cmpq $0, AT(ContextKernelStack)
+        je syscall_slow
+        movq AT(ContextKernelRoot), %rax
+        movq %rax, %cr3
+        EXCHANGE_GS ContextUserGsBase, ContextKernelGsBase
+        movb $1, AT(ContextInKernel)
+        movq AT(ContextKernelStack), %rdx
+        movq AT(ContextVcpuInfo), %rax
+        movzbl VCPU_INFO_MASK(%rax), %ecx
+        cmpb $0, AT(ContextSyscallMasksEvents)
+        je 1f
+        movb $1, VCPU_INFO_MASK(%rax)
+1:      OPEN_GUEST_MEMORY
+        movq AT(ContextRip), %rax
+2:      movq %rax, -56(%rdx)
+3:      movq %r11, -48(%rdx)
+4:      movq %rax, -40(%rdx)
+        movq %r11, %rax
+        testl %ecx, %ecx
+        jz 5f
+        andq $~RFLAGS_IF, %rax
+5:      movq %rax, -24(%rdx)
+        shlq $32, %rcx
+        orq $FlatCode64, %rcx
+6:      movq %rcx, -32(%rdx)
+        movq AT(ContextRsp), %rax
+7:      movq %rax, -16(%rdx)
+8:      movq $FlatStack, -8(%rdx)
+        CLOSE_GUEST_MEMORY
+        ON_FAULT 2b, syscall_stack_fault
+        ON_FAULT 3b, syscall_stack_fault
+        ON_FAULT 4b, syscall_stack_fault
+        ON_FAULT 5b, syscall_stack_fault
+        ON_FAULT 6b, syscall_stack_fault
+        ON_FAULT 7b, syscall_stack_fault
+        ON_FAULT 8b, syscall_stack_fault
+        subq $56, %rdx
+        movq %rdx, AT(ContextRsp)
+        movq AT(ContextSyscallCallback), %rcx
+        andq $~0x77500, %r11            // AC, VM, RF, NT, IOPL, DF, TF
+        movq SLOT_RAX, %rax
+        movq SLOT_RDX, %rdx
+        movq AT(ContextRsp), %rsp
+        sysretq
+
+syscall_stack_fault:
+        CLOSE_GUEST_MEMORY
+        movq SLOT_RAX, %rax
+        movq SLOT_RDX, %rdx
+        pushq $0
+        movl $SyscallVector, 4(%rsp)
+        PUSH_GENERAL
+        ENTER_CSHARP guest_syscall_fault
+
+syscall_slow:
+        movq SLOT_RAX, %rax
+        movq SLOT_RDX, %rdx
+        pushq $0
+        movl $SyscallVector, 4(%rsp)
+        PUSH_GENERAL
+        ENTER_CSHARP guest_syscall
+
+// SYSCALL from compatibility mode (AMD only): always the slow way.
+        .balign 16
+        .globl syscall32_entry
+syscall32_entry:
+        swapgs
+        movq %rsp, %gs:EntryAreaScratch
+        movq %gs:EntryAreaFrameEnd, %rsp
+        pushq $FlatStack
+        pushq %gs:EntryAreaScratch
+        pushq %r11
+        pushq $FlatCode32
+        pushq %rcx
+        swapgs
+        pushq $0
+        movl $SyscallVector, 4(%rsp)
+        PUSH_GENERAL
+        ENTER_CSHARP guest_syscall32
+
+// The iret hypercall of a guest's kernel, when nothing else waits: loads the 72-byte frame at the guest's stack pointer.
+iret_hypercall:
+        movq %rdx, SLOT_RDX
+        movq AT(ContextRsp), %rdx
+        movq %rdx, AT(ContextIretStack)
+        cmpl $0, AT(ContextWork)
+        jne iret_slow
+        movabsq $0xffff880000000000, %rax
+        cmpq %rax, %rdx
+        jb iret_slow
+        OPEN_GUEST_MEMORY
+1:      movq 0x30(%rdx), %rcx
+        movq AT(ContextVcpuInfo), %rax
+        btl $9, %ecx
+        jc 2f
+        movb $1, VCPU_INFO_MASK(%rax)
+        jmp 3f
+2:      movb $0, VCPU_INFO_MASK(%rax)
+        cmpb $0, VCPU_INFO_PENDING(%rax)
+        jne iret_slow_close
+3:      testl $0x100, 0x18(%rdx)
+        jne iret_slow_close
+        andq $~0x23000, %rcx            // IOPL, VM
+        orq $RFLAGS_IF, %rcx
+        movq %rcx, AT(ContextRflags)
+4:      movq 0x20(%rdx), %rax
+        movq %rax, AT(ContextRip)
+5:      movq 0x40(%rdx), %rax
+        orq $3, %rax
+        movq %rax, AT(ContextSs)
+6:      movq 0x08(%rdx), %r11
+7:      movq 0x10(%rdx), %rax
+        movq %rax, SLOT_RCX
+8:      movq 0x00(%rdx), %rax
+        movq %rax, SLOT_RAX
+9:      movq 0x38(%rdx), %rcx
+10:     movq 0x28(%rdx), %rax
+        CLOSE_GUEST_MEMORY
+        ON_FAULT 1b, iret_slow_close
+        ON_FAULT 3b, iret_slow_close
+        ON_FAULT 4b, iret_slow_close
+        ON_FAULT 5b, iret_slow_close
+        ON_FAULT 6b, iret_slow_close
+        ON_FAULT 7b, iret_slow_close
+        ON_FAULT 8b, iret_slow_close
+        ON_FAULT 9b, iret_slow_close
+        ON_FAULT 10b, iret_slow_close
+        movq %rcx, AT(ContextRsp)
+        movzwl %ax, %ecx                // bits above the selector are the guest kernel's own
+        movl %ecx, %eax
+        orl $3, %ecx
+        movq %rcx, AT(ContextCs)
+        notl %eax
+        testl $3, %eax
+        jnz 11f
+        movq AT(ContextUserRoot), %rax
+        testq %rax, %rax
+        jz iret_slow
+        movq %rax, %cr3
+        EXCHANGE_GS ContextKernelGsBase, ContextUserGsBase
+        movb $0, AT(ContextInKernel)
+11:     movzwl AT(ContextSs), %eax
+        movq %rax, AT(ContextSs)
+        movq SLOT_RDX, %rdx
+        movq SLOT_RCX, %rcx
+        movq SLOT_RAX, %rax
+        .globl iret_to_guest
+iret_to_guest:
+        iretq
+
+iret_slow_close:
+        CLOSE_GUEST_MEMORY
+iret_slow:
+        movq SLOT_RDX, %rdx
+        pushq $0
+        movl $SyscallVector, 4(%rsp)
+        PUSH_GENERAL
+        ENTER_CSHARP guest_iret
+
+// RDI = the context to resume. Nothing may wait for the guest, else C# looks at it first.
+exit_to_guest:
+        cmpl $0, ContextWork(%rdi)
+        jne exit_with_work
+        movq ContextVcpuInfo(%rdi), %rax
+        movzwl (%rax), %eax
+        decl %eax
+        cmpl $0xFF, %eax                // pending 1..255 and mask byte 0
+        jb exit_with_work
+resume_guest:
+        RESTORE_XMM ContextXmm(%rdi)
+        cmpb $0, ContextVirtualTaskSwitched(%rdi)
+        jne resume_with_task_switched
+1:      leaq ContextRegisters(%rdi), %rsp
+        POP_GENERAL
+        addq $8, %rsp
+        cmpl $SyscallVector, -4(%rsp)
+        jne iret_to_guest
+        // RCX and R11 are the guest's to lose here, so SYSRET may be used if its fixed selectors fit and RIP is canonical.
+        movq (%rsp), %rcx
+        movq %rcx, %r11
+        shlq $16, %r11
+        sarq $16, %r11
+        cmpq %rcx, %r11
+        jne iret_to_guest
+        cmpq $FlatCode64, 8(%rsp)
+        jne iret_to_guest
+        cmpq $FlatStack, 32(%rsp)
+        jne iret_to_guest
+        movq 16(%rsp), %r11
+        movq 24(%rsp), %rsp
+        sysretq
+
+resume_with_task_switched:
+        movq %cr0, %rax
+        orq $8, %rax
+        movq %rax, %cr0
+        jmp 1b
+
+exit_with_work:
+        movq ContextStack(%rdi), %rsp
+        call guest_exit_work
+        movq %rax, %rdi
+        jmp resume_guest
+
+// First entry to a guest from the boot code: RDI = context.
+        .globl enter_guest
+enter_guest:
+        jmp exit_with_work
+
+// Exceptions and interrupts. Stack on arrival at a common label: error code and vector, RIP, CS, RFLAGS, RSP, SS.
+        .balign 16
+trap_common:
+        testb $3, 16(%rsp)
+        jz trap_in_hypervisor
+trap_from_guest:
+        PUSH_GENERAL
+        ENTER_CSHARP guest_trap
+
+trap_in_hypervisor:
+        pushq %rax
+        leaq iret_to_guest(%rip), %rax
+        cmpq %rax, 16(%rsp)
+        popq %rax
+        je iret_fault
+        PUSH_GENERAL
+        subq $88, %rsp
+        SAVE_XMM 0(%rsp)
+        leaq 88(%rsp), %rdi
+        cld
+        call hypervisor_trap
+        RESTORE_XMM 0(%rsp)
+        addq $88, %rsp
+        POP_GENERAL
+        addq $8, %rsp
+        iretq
+
+// The IRETQ to a guest faulted: RSP = context + 0x50 (the processor aligned it down before its six words); the registers are the
+// guest's. Completes the context as if the guest itself had raised the exception at the place it was returned to.
+iret_fault:
+        movq %rax, 0x08(%rsp)
+        movq (%rsp), %rax
+        movq %rcx, 0x10(%rsp)
+        movq %rdx, 0x18(%rsp)
+        movq %rsi, 0x20(%rsp)
+        movq %rdi, 0x28(%rsp)
+        movq %rax, 0x30(%rsp)
+        movq %r8, (%rsp)
+        pushq %r9
+        pushq %r10
+        pushq %r11
+        pushq %rbx
+        pushq %rbp
+        pushq %r12
+        pushq %r13
+        pushq %r14
+        pushq %r15
+        ENTER_CSHARP guest_iret_fault
+
+// Traps that arrive on a stack of their own (IST): the frame is moved into the context when the guest was interrupted.
+        .balign 16
+trap_on_own_stack:
+        testb $3, 16(%rsp)
+        jz trap_in_hypervisor
+        pushq %rax
+        pushq %rcx
+        swapgs
+        movq %gs:EntryAreaFrameEnd, %rax
+        swapgs
+        movq 16(%rsp), %rcx
+        movq %rcx, -48(%rax)
+        movq 24(%rsp), %rcx
+        movq %rcx, -40(%rax)
+        movq 32(%rsp), %rcx
+        movq %rcx, -32(%rax)
+        movq 40(%rsp), %rcx
+        movq %rcx, -24(%rax)
+        movq 48(%rsp), %rcx
+        movq %rcx, -16(%rax)
+        movq 56(%rsp), %rcx
+        movq %rcx, -8(%rax)
+        popq %rcx
+        subq $48, %rax
+        xchgq %rax, (%rsp)
+        popq %rsp
+        jmp trap_from_guest
+
+        .altmacro
+        .macro TRAP_STUB vector
+        .balign 16
+        .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
+        .else
+        pushq $0
+        .endif
+        movl $\vector, 4(%rsp)
+        .if (\vector == 1) || (\vector == 2) || (\vector == 8) || (\vector == 18)
+        jmp trap_on_own_stack
+        .else
+        jmp trap_common
+        .endif
+        .endm
+
+// One stub of 16 or 32 bytes per vector; trap_stub_table holds their addresses.
+        .balign 16
+        .set vector_number, 0
+        .rept 256
+        .macro EMIT_STUB number
+trap_stub_\number:
+        TRAP_STUB \number
+        .pushsection .rodata.stubs, "a"
+        .quad trap_stub_\number
+        .popsection
+        .endm
+        EMIT_STUB %vector_number
+        .purgem EMIT_STUB
+        .set vector_number, vector_number + 1
+        .endr
+        .noaltmacro
+
+        .section .rodata.stubs, "a"
+        .globl trap_stub_table_end
+trap_stub_table_end:
+
+        .data
+        .globl machine_has_fsgsbase
+machine_has_fsgsbase:
+        .quad 0
