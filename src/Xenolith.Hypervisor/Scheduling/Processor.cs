@@ -10,9 +10,6 @@ public struct Processor
     /// <summary>The scheduler has to choose anew before the next return to a guest.</summary>
     public bool NeedReschedule;
 
-    /// <summary>Value of the global TLB clock at this processor's last complete flush.</summary>
-    public ulong FlushedAt;
-
-    /// <summary>CR3 value that is loaded now.</summary>
-    public ulong LoadedRoot;
+    /// <summary>A complete TLB flush is due before the guest runs or its memory is written.</summary>
+    public bool NeedsFlush;
 }

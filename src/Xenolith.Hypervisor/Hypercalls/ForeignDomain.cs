@@ -1,0 +1,64 @@
+// Whose tables and whose frames a page-table hypercall means.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Domains;
+
+namespace Xenolith.Hypervisor.Hypercalls;
+
+/// <summary>The foreign-domain argument of the page-table hypercalls, resolved in one place.</summary>
+internal static class ForeignDomain
+{
+    /// <summary>
+    /// Low 16 bits: owner of the target frames; high 16 bits: owner of the tables plus one, 0 = the caller.
+    /// Errors: NoSuchDomain, NotPermitted.
+    /// </summary>
+    internal static XenError TryResolve(ref HypercallCall call, uint argument, out ushort tableOwner, out ushort targetOwner)
+    {
+        ushort self = call.Vcpu.DomainId;
+        tableOwner = self;
+        targetOwner = self;
+        uint tables = argument >> 16;
+        if (tables != 0)
+        {
+            XenError error = TryResolveOne(ref call, (ushort)(tables - 1), false, out tableOwner);
+            if (error != XenError.None)
+            {
+                return error;
+            }
+        }
+
+        return TryResolveOne(ref call, (ushort)argument, true, out targetOwner);
+    }
+
+    private static XenError TryResolveOne(ref HypercallCall call, ushort id, bool allowSpecial, out ushort owner)
+    {
+        owner = call.Vcpu.DomainId;
+        if (id == DomainIds.Self)
+        {
+            return XenError.None;
+        }
+
+        if (id == owner)
+        {
+            return XenError.NoSuchDomain;
+        }
+
+        if (allowSpecial && id is DomainIds.Io or DomainIds.Xen)
+        {
+            owner = id;
+            return call.Domain.IsPrivileged || id == DomainIds.Io ? XenError.None : XenError.NotPermitted;
+        }
+
+        if (!DomainTable.Exists(id))
+        {
+            return XenError.NoSuchDomain;
+        }
+
+        if (!call.Domain.IsPrivileged)
+        {
+            return XenError.NotPermitted;
+        }
+
+        owner = id;
+        return XenError.None;
+    }
+}

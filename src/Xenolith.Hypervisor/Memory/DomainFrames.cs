@@ -1,0 +1,111 @@
+// Giving frames to domains and taking them back.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Memory;
+
+/// <summary>Allocation of frames as part of a domain, and general references.</summary>
+public static class DomainFrames
+{
+    /// <summary>Takes 2^order frames into the domain. Fails when the domain has its maximum or the machine has no such block.</summary>
+    public static bool TryAllocate(ref Domain domain, int order, int addressBits, out Mfn first)
+    {
+        ulong count = 1UL << order;
+        first = Mfn.Invalid;
+        if (domain.Memory.TotalPages + count > domain.Memory.MaximumPages || !FrameAllocator.TryAllocate(order, addressBits, out first))
+        {
+            return false;
+        }
+
+        for (ulong i = 0; i < count; i++)
+        {
+            FrameTable.At(first.Add(i)).Assign(domain.Id, true);
+        }
+
+        domain.Memory.TotalPages += count;
+        return true;
+    }
+
+    /// <summary>Makes the frame no longer part of its domain; it is free once the last reference is gone.</summary>
+    public static bool TryRelease(ref Domain domain, Mfn frame)
+    {
+        if (!FrameTable.IsOwnedBy(frame, domain.Id))
+        {
+            return false;
+        }
+
+        ref FrameInfo info = ref FrameTable.At(frame);
+        if (!info.IsAllocated)
+        {
+            return false;
+        }
+
+        info.IsAllocated = false;
+        domain.Memory.TotalPages--;
+        MachineToPhysical.Set(frame, MachineToPhysical.InvalidEntry);
+        Put(frame);
+        return true;
+    }
+
+    /// <summary>A page of the hypervisor's that the domain may map writable (shared_info, grant frames): never part of its memory.</summary>
+    public static bool TryAllocateShared(ref Domain domain, out Mfn frame)
+    {
+        if (!FrameAllocator.TryAllocate(0, 64, out frame))
+        {
+            return false;
+        }
+
+        // One reference is the hypervisor's own, as a writer.
+        PhysicalMemory.Clear(frame);
+        ref FrameInfo info = ref FrameTable.At(frame);
+        info.Assign(domain.Id, false);
+        info.AddGeneral();
+        info.StartType(PageType.Writable);
+        return true;
+    }
+
+    /// <summary>A frame for the hypervisor's own data.</summary>
+    public static bool TryAllocateOwn(out Mfn frame)
+    {
+        if (!FrameAllocator.TryAllocate(0, 64, out frame))
+        {
+            return false;
+        }
+
+        PhysicalMemory.Clear(frame);
+        FrameTable.At(frame).Assign(DomainIds.Xen, false);
+        return true;
+    }
+
+    /// <summary>A general reference to a frame of that owner; fails for others and when the count is full.</summary>
+    public static bool TryGet(Mfn frame, ushort owner)
+    {
+        if (!FrameTable.IsOwnedBy(frame, owner))
+        {
+            return false;
+        }
+
+        ref FrameInfo info = ref FrameTable.At(frame);
+        if (info.GeneralCount is 0 or >= FrameInfo.CountLimit)
+        {
+            return false;
+        }
+
+        info.AddGeneral();
+        return true;
+    }
+
+    /// <summary>Drops a general reference; the last one frees the frame, wiped.</summary>
+    public static void Put(Mfn frame)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        if (info.DropGeneral())
+        {
+            // A translation that the last owner left in a TLB must not reach the next owner's data.
+            TlbClock.RequestFlush();
+            PhysicalMemory.Clear(frame);
+            FrameAllocator.Free(frame, 0);
+        }
+    }
+}

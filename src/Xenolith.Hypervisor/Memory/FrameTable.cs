@@ -1,0 +1,48 @@
+// The table of all machine frames.
+using System.Runtime.CompilerServices;
+using Xenolith.Abi;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Memory;
+
+/// <summary>One <see cref="FrameInfo"/> per frame below the end of RAM. Frames that are not RAM belong to DOMID_IO.</summary>
+public static class FrameTable
+{
+    /// <summary>The first MiB always counts as I/O: option ROMs, the EBDA, what the firmware left there.</summary>
+    public const ulong LowFrames = 256;
+
+    private static Table<FrameInfo> s_frames;
+
+    public static ulong Count => (ulong)s_frames.Count;
+
+    /// <summary>Takes a cleared table; every frame begins as I/O.</summary>
+    public static void Initialize(Table<FrameInfo> frames)
+    {
+        s_frames = frames;
+        for (int i = 0; i < frames.Count; i++)
+        {
+            frames[i].OwnerWord = DomainIds.Io;
+        }
+    }
+
+    /// <summary>The entry of a frame that is known to be in the table.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ref FrameInfo At(Mfn frame) => ref s_frames[frame.Value];
+
+    /// <summary>Whether the frame is RAM that some domain or the hypervisor owns; anything else is device space.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsRam(Mfn frame) => frame.Value < (ulong)s_frames.Count && s_frames[frame.Value].Owner != DomainIds.Io;
+
+    /// <summary>Whether the frame is RAM owned by exactly that domain.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsOwnedBy(Mfn frame, ushort owner) => frame.Value < (ulong)s_frames.Count && s_frames[frame.Value].Owner == owner;
+
+    /// <summary>Marks frames as the hypervisor's own.</summary>
+    public static void Reserve(Mfn first, ulong count)
+    {
+        for (ulong i = 0; i < count && first.Value + i < Count; i++)
+        {
+            At(first.Add(i)).Assign(DomainIds.Xen, false);
+        }
+    }
+}

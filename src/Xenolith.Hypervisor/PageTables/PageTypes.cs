@@ -1,0 +1,297 @@
+// The page type system: the security of the machine.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.Memory;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.PageTables;
+
+/// <summary>
+/// Invariant: no guest has a writable mapping of a frame that is in use as a page table or descriptor table, and every present
+/// entry of a table in use points to a frame that the domain may use in that way.
+/// Each type reference is accompanied by one general reference.
+/// </summary>
+public static partial class PageTypes
+{
+    /// <summary>
+    /// Takes one general and one type reference of a frame that the domain owns, promoting it if need be.
+    /// Errors: Invalid (not the domain's, other type in use, bad contents), Restart (preempted: ask again to go on).
+    /// </summary>
+    public static XenError TryTake(ref Domain domain, Mfn frame, PageType type, ref Preemption preemption)
+    {
+        if (!FrameTable.IsOwnedBy(frame, domain.Id))
+        {
+            return XenError.Invalid;
+        }
+
+        ref FrameInfo info = ref FrameTable.At(frame);
+        if (info.TypeCount != 0)
+        {
+            if (info.Type != type || info.GeneralCount >= FrameInfo.CountLimit || info.TypeCount >= FrameInfo.CountLimit)
+            {
+                return XenError.Invalid;
+            }
+
+            if (info.IsDismantling)
+            {
+                return Dismantle(ref domain, frame, type, ref preemption) ? TryTake(ref domain, frame, type, ref preemption) : XenError.Restart;
+            }
+
+            if (info.IsBuilding)
+            {
+                // The interrupted builder's references are inherited by whoever completes the work.
+                return Build(ref domain, frame, type, (int)info.Note, ref preemption);
+            }
+
+            info.AddGeneral();
+            info.AddType();
+            return XenError.None;
+        }
+
+        if (info.GeneralCount is 0 or >= FrameInfo.CountLimit)
+        {
+            return XenError.Invalid;
+        }
+
+        bool wasWritable = info.Type == PageType.Writable;
+        uint stamp = info.Note;
+        if (type != PageType.Writable)
+        {
+            // A page that the hypervisor shares with the domain stays ordinary memory for ever.
+            if (!info.IsAllocated)
+            {
+                return XenError.Invalid;
+            }
+
+            if (wasWritable)
+            {
+                TlbClock.RequestFlushSince(stamp);
+            }
+        }
+
+        info.AddGeneral();
+        info.StartType(type);
+        if (type is PageType.Writable)
+        {
+            info.IsValidated = true;
+            return XenError.None;
+        }
+
+        return type == PageType.DescriptorTable ? BuildDescriptors(frame) : Build(ref domain, frame, type, 0, ref preemption);
+    }
+
+    /// <summary>Drops one type and one general reference. False: preempted; the frame is to be kept as deferred work.</summary>
+    public static bool TryDrop(ref Domain domain, Mfn frame, ref Preemption preemption)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        PageType type = info.Type;
+        if (info.TypeCount > 1)
+        {
+            info.DropType();
+            DomainFrames.Put(frame);
+            return true;
+        }
+
+        if (type is PageType.L1 or PageType.L2 or PageType.L3 or PageType.L4)
+        {
+            return Dismantle(ref domain, frame, type, ref preemption);
+        }
+
+        EndType(frame);
+        return true;
+    }
+
+    /// <summary>Drops a reference that can never need more than one step: writable and descriptor frames.</summary>
+    public static void DropLeaf(Mfn frame)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        if (info.TypeCount > 1)
+        {
+            info.DropType();
+            DomainFrames.Put(frame);
+            return;
+        }
+
+        EndType(frame);
+    }
+
+    /// <summary>A writable reference for the hypervisor itself or for a mapping. Errors: Invalid, Busy (in use as another type).</summary>
+    public static XenError TryTakeWritable(ref Domain domain, Mfn frame)
+    {
+        Preemption never = Preemption.Never;
+        return TryTake(ref domain, frame, PageType.Writable, ref never);
+    }
+
+    /// <summary>The last type reference goes: stamp the frame, drop the general reference that came with it.</summary>
+    private static void EndType(Mfn frame)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        info.DropType();
+        info.IsValidated = false;
+        info.IsDismantling = false;
+        info.IsBuilding = false;
+        info.Note = TlbClock.Stamp;
+        DomainFrames.Put(frame);
+    }
+
+    private static XenError BuildDescriptors(Mfn frame)
+    {
+        for (int i = 0; i < 512; i++)
+        {
+            ulong descriptor = PhysicalMemory.Word(frame, i);
+            if (!DescriptorRules.TryFix(ref descriptor))
+            {
+                EndType(frame);
+                return XenError.Invalid;
+            }
+
+            PhysicalMemory.Word(frame, i) = descriptor;
+        }
+
+        FrameTable.At(frame).IsValidated = true;
+        return XenError.None;
+    }
+
+    /// <summary>Checks the entries from <paramref name="from"/> on, taking the references of each.</summary>
+    private static XenError Build(ref Domain domain, Mfn frame, PageType type, int from, ref Preemption preemption)
+    {
+        int level = (int)type;
+        FrameTable.At(frame).IsBuilding = false;
+        Span<ulong> words = PhysicalMemory.Words(frame);
+        for (int i = from; i < words.Length; i++)
+        {
+            ulong entry = words[i];
+            if ((entry & PageTableEntry.Present) == 0)
+            {
+                continue;
+            }
+
+            if (level == 4 && i is >= HypervisorAddressSpace.FirstSlot and < HypervisorAddressSpace.EndSlot)
+            {
+                continue;
+            }
+
+            // The first step is made without asking, so that a restarted call gets on.
+            if (level > 1 && i > from && preemption.IsNeeded)
+            {
+                return Suspend(frame, i);
+            }
+
+            XenError error = ValidatedEntry.TryTake(ref domain, domain.Id, frame, level, entry, ref preemption, out ValidatedEntry validated);
+            if (error == XenError.Restart)
+            {
+                return Suspend(frame, i);
+            }
+
+            if (error != XenError.None)
+            {
+                return Abandon(ref domain, frame, type, i, ref preemption);
+            }
+
+            words[i] = validated.Value;
+        }
+
+        if (level == 4)
+        {
+            HypervisorAddressSpace.FillHypervisorSlots(frame, true);
+        }
+
+        FrameTable.At(frame).IsValidated = true;
+        return XenError.None;
+    }
+
+    private static XenError Suspend(Mfn frame, int at)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        info.IsBuilding = true;
+        info.Note = (uint)at;
+        return XenError.Restart;
+    }
+
+    /// <summary>
+    /// A bad entry at <paramref name="at"/>: what was taken below it has to be given back. An L1 table does so at once; a larger one
+    /// is left dismantling, and the caller keeps it as deferred work.
+    /// </summary>
+    private static XenError Abandon(ref Domain domain, Mfn frame, PageType type, int at, ref Preemption preemption)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        info.IsDismantling = true;
+        info.Note = (uint)(type != PageType.L1 && IsHalfDone(frame, at, type) ? at + 1 : at);
+        if (type == PageType.L1)
+        {
+            Dismantle(ref domain, frame, type, ref preemption);
+        }
+
+        return XenError.Invalid;
+    }
+
+    /// <summary>Whether the entry's table failed to build and still holds what it took, counted for this entry.</summary>
+    private static bool IsHalfDone(Mfn frame, int at, PageType type)
+    {
+        Mfn child = new PageTableEntry(PhysicalMemory.Word(frame, at)).Frame;
+        if (child == frame || !FrameTable.IsOwnedBy(child, FrameTable.At(frame).Owner))
+        {
+            return false;
+        }
+
+        ref FrameInfo info = ref FrameTable.At(child);
+        return info.Type == type - 1 && info.TypeCount != 0 && info.IsDismantling;
+    }
+
+    /// <summary>Gives the entries' references back, last entry first; then the table is nobody's. False: preempted.</summary>
+    private static bool Dismantle(ref Domain domain, Mfn frame, PageType type, ref Preemption preemption)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        int level = (int)type;
+        int cursor = info.IsDismantling || info.IsBuilding ? (int)info.Note : 512;
+        info.IsDismantling = true;
+        info.IsBuilding = false;
+        info.IsValidated = false;
+        Span<ulong> words = PhysicalMemory.Words(frame);
+        for (int i = Math.Min(cursor, words.Length) - 1; i >= 0; i--)
+        {
+            PageTableEntry entry = new(words[i]);
+            if (!entry.IsPresent || (level == 4 && i is >= HypervisorAddressSpace.FirstSlot and < HypervisorAddressSpace.EndSlot))
+            {
+                continue;
+            }
+
+            if (level > 1 && i < cursor - 1 && preemption.IsNeeded)
+            {
+                info.Note = (uint)(i + 1);
+                return false;
+            }
+
+            if (level == 1)
+            {
+                DropL1Target(entry);
+            }
+            else if (entry.Frame != frame && !TryDrop(ref domain, entry.Frame, ref preemption))
+            {
+                info.Note = (uint)(i + 1);
+                return false;
+            }
+        }
+
+        EndType(frame);
+        return true;
+    }
+
+    /// <summary>Gives back what a present L1 entry holds of its target.</summary>
+    internal static void DropL1Target(PageTableEntry entry)
+    {
+        if (!FrameTable.IsRam(entry.Frame))
+        {
+            return;
+        }
+
+        if (entry.IsWritable)
+        {
+            DropLeaf(entry.Frame);
+        }
+        else
+        {
+            DomainFrames.Put(entry.Frame);
+        }
+    }
+}
