@@ -1,0 +1,66 @@
+// Plain writes of a guest's kernel to a page table in use: decoded, checked like mmu_update, and carried out.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Traps;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.PageTables;
+
+/// <summary>Level-1 tables only, naturally aligned writes of 1 to 8 bytes. Linux uses MOV, XCHG and LOCK AND.</summary>
+internal static class WritablePageTables
+{
+    private const ulong Assist = 1 << 2;
+
+    /// <summary>True: the write has been made (or has to be tried again) and RIP says where to go on.</summary>
+    internal static bool TryEmulate(ref Vcpu vcpu, GuestAddress address)
+    {
+        if ((vcpu.Domain.Assists & Assist) == 0 || !GuestPageTables.TryFindL1(ref vcpu, address, out Mfn mapping, out int mappingIndex))
+        {
+            return false;
+        }
+
+        PageTableEntry mapped = new(PhysicalMemory.Word(mapping, mappingIndex));
+        Mfn table = mapped.Frame;
+        if (!mapped.IsPresent || mapped.IsWritable || !FrameTable.IsOwnedBy(table, vcpu.DomainId))
+        {
+            return false;
+        }
+
+        ref FrameInfo info = ref FrameTable.At(table);
+        if (info.Type != PageType.L1 || info.TypeCount == 0 || !info.IsValidated)
+        {
+            return false;
+        }
+
+        int index = (int)(address.Value & 0xFFF) >> 3;
+        int shift = (int)(address.Value & 7) * 8;
+        ulong current = PhysicalMemory.Word(table, index);
+        if (!WriteDecoder.TryDecode(ref vcpu.Context.Registers, current >> shift, out WriteDecoder.Write write)
+            || ((uint)address.Value & ((uint)write.Bytes - 1)) != 0)
+        {
+            return false;
+        }
+
+        if (write.Stores)
+        {
+            ulong mask = write.Bytes == 8 ? ~0UL : ((1UL << (write.Bytes * 8)) - 1) << shift;
+            ulong proposed = (current & ~mask) | ((write.Value << shift) & mask);
+            Preemption never = Preemption.Never;
+
+            // The processor sets A and D by itself; a locked operation that lost such a bit would not be one.
+            if (PhysicalMemory.Word(table, index) != current)
+            {
+                return true;
+            }
+
+            if (TableUpdate.Write(ref vcpu, ref vcpu.Domain, vcpu.DomainId, table, index, 1, proposed, false, ref never) != XenError.None)
+            {
+                return false;
+            }
+        }
+
+        WriteDecoder.Complete(ref vcpu.Context.Registers, in write);
+        return true;
+    }
+}

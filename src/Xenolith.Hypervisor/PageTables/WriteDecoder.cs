@@ -1,0 +1,275 @@
+// The instructions by which a kernel writes a page table entry in memory.
+using Xenolith.Hypervisor.Traps;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.PageTables;
+
+/// <summary>Decodes one memory-writing instruction. The faulting address is known, so the address operand is only skipped.</summary>
+internal static class WriteDecoder
+{
+    private const int Longest = 15;
+
+    /// <summary>What the instruction does to memory and to its register operand.</summary>
+    internal struct Write
+    {
+        /// <summary>Length of the instruction in bytes.</summary>
+        internal int Length;
+
+        /// <summary>Width of the access: 1, 2, 4 or 8 bytes.</summary>
+        internal int Bytes;
+
+        /// <summary>New value of the memory operand.</summary>
+        internal ulong Value;
+
+        /// <summary>False for a compare-exchange that finds another value.</summary>
+        internal bool Stores;
+
+        /// <summary>Register that receives the old value (XCHG, CMPXCHG failure), or -1.</summary>
+        internal int OldTo;
+        internal ulong Old;
+
+        /// <summary>RFLAGS afterwards.</summary>
+        internal ulong Rflags;
+    }
+
+    /// <summary><paramref name="current"/> is the memory operand's value (its low bytes count).</summary>
+    internal static bool TryDecode(ref GuestRegisters registers, ulong current, out Write write)
+    {
+        write = default;
+        write.OldTo = -1;
+        write.Stores = true;
+        write.Rflags = registers.Rflags;
+        Span<byte> code = stackalloc byte[Longest];
+        int length = Longest;
+        if (!GuestMemory.TryCopyFrom(new GuestAddress(registers.Rip), code))
+        {
+            length = (int)Math.Min(4096 - (registers.Rip & 0xFFF), Longest);
+            if (!GuestMemory.TryCopyFrom(new GuestAddress(registers.Rip), code.Slice(0, length)))
+            {
+                return false;
+            }
+        }
+
+        int at = 0;
+        int bytes = 4;
+        byte rex = 0;
+        while (at < length && code[at] is 0xF0 or 0x66 or 0x2E or 0x36 or 0x3E or 0x26 or 0x64 or 0x65)
+        {
+            bytes = code[at] == 0x66 ? 2 : bytes;
+            at++;
+        }
+
+        if (at < length && (code[at] & 0xF0) == 0x40)
+        {
+            rex = code[at++];
+            bytes = (rex & 8) != 0 ? 8 : bytes;
+        }
+
+        if (at + 1 >= length)
+        {
+            return false;
+        }
+
+        int opcode = code[at++];
+        if (opcode == 0x0F)
+        {
+            opcode = 0x0F00 | code[at++];
+        }
+
+        if (at >= length)
+        {
+            return false;
+        }
+
+        byte modRm = code[at];
+        if ((modRm & 0xC0) == 0xC0 || !TrySkipOperand(code.Slice(0, length), ref at))
+        {
+            return false;
+        }
+
+        int number = ((modRm >> 3) & 7) | ((rex & 4) << 1);
+        bool isByte = (opcode & 1) == 0 && opcode is not (0x0FBA);
+        switch (opcode)
+        {
+            case 0x88 or 0x89 or 0x86 or 0x87 or 0x0FB0 or 0x0FB1 or 0x08 or 0x09 or 0x20 or 0x21 or 0x30 or 0x31 or 0x00 or 0x01 or 0x28 or 0x29:
+            case 0xC6 or 0xC7 or 0x80 or 0x81:
+                break;
+            case 0x83 or 0x0FBA or 0x0FAB or 0x0FB3 or 0x0FBB:
+                isByte = false;
+                break;
+            default:
+                return false;
+        }
+
+        write.Bytes = isByte ? 1 : bytes;
+        if (isByte && rex == 0 && number is >= 4 and <= 7)
+        {
+            // AH, CH, DH, BH: no kernel writes an entry with them.
+            return false;
+        }
+
+        ulong mask = write.Bytes == 8 ? ~0UL : (1UL << (write.Bytes * 8)) - 1;
+        ulong operand = GeneralRegisters.Select(ref registers, number) & mask;
+        current &= mask;
+        write.Old = current;
+        ulong immediate = 0;
+        if (opcode is 0xC6 or 0x80 or 0x83 or 0x0FBA && !TryImmediate(code.Slice(0, length), ref at, 1, out immediate))
+        {
+            return false;
+        }
+
+        if (opcode is 0xC7 or 0x81 && !TryImmediate(code.Slice(0, length), ref at, write.Bytes == 2 ? 2 : 4, out immediate))
+        {
+            return false;
+        }
+
+        write.Length = at;
+        int operation = (modRm >> 3) & 7;
+        switch (opcode)
+        {
+            case 0x88 or 0x89:
+                write.Value = operand;
+                return true;
+            case 0xC6 or 0xC7 when operation == 0:
+                write.Value = immediate & mask;
+                return true;
+            case 0x86 or 0x87:
+                write.Value = operand;
+                write.OldTo = number;
+                return true;
+            case 0x0FB0 or 0x0FB1:
+                CompareExchange(ref registers, ref write, operand, mask);
+                return true;
+            case 0x08 or 0x09: return Arithmetic(ref write, 1, current, operand, mask);
+            case 0x20 or 0x21: return Arithmetic(ref write, 4, current, operand, mask);
+            case 0x30 or 0x31: return Arithmetic(ref write, 6, current, operand, mask);
+            case 0x00 or 0x01: return Arithmetic(ref write, 0, current, operand, mask);
+            case 0x28 or 0x29: return Arithmetic(ref write, 5, current, operand, mask);
+            case 0x80 or 0x81 or 0x83: return Arithmetic(ref write, operation, current, immediate & mask, mask);
+            case 0x0FBA when operation >= 5: return Bit(ref write, operation - 4, current, (int)immediate);
+            case 0x0FAB: return operand < (ulong)write.Bytes * 8 && Bit(ref write, 1, current, (int)operand);
+            case 0x0FB3: return operand < (ulong)write.Bytes * 8 && Bit(ref write, 2, current, (int)operand);
+            case 0x0FBB: return operand < (ulong)write.Bytes * 8 && Bit(ref write, 3, current, (int)operand);
+            default: return false;
+        }
+    }
+
+    /// <summary>Steps over the instruction and gives its register and flags their results.</summary>
+    internal static void Complete(ref GuestRegisters registers, in Write write)
+    {
+        registers.Rip += (ulong)write.Length;
+        registers.Rflags = write.Rflags & ~RflagsBits.Resume;
+        if (write.OldTo >= 0)
+        {
+            ref ulong register = ref GeneralRegisters.Select(ref registers, write.OldTo);
+            register = write.Bytes switch
+            {
+                8 or 4 => write.Old,
+                2 => (register & ~0xFFFFUL) | write.Old,
+                _ => (register & ~0xFFUL) | write.Old,
+            };
+        }
+    }
+
+    private static void CompareExchange(ref GuestRegisters registers, ref Write write, ulong operand, ulong mask)
+    {
+        bool equal = (registers.Rax & mask) == write.Old;
+        write.Stores = equal;
+        write.Value = operand;
+        write.OldTo = equal ? -1 : 0;
+        write.Rflags = equal ? write.Rflags | RflagsBits.Zero : write.Rflags & ~RflagsBits.Zero;
+    }
+
+    /// <summary>The ALU operations by their number in opcode 80..83; flags Z, S, C, O, P as far as kernels look at them.</summary>
+    private static bool Arithmetic(ref Write write, int operation, ulong left, ulong right, ulong mask)
+    {
+        ulong result;
+        bool carry = false;
+        switch (operation)
+        {
+            case 0: result = (left + right) & mask; carry = result < left; break;
+            case 1: result = left | right; break;
+            case 4: result = left & right; break;
+            case 5: result = (left - right) & mask; carry = left < right; break;
+            case 6: result = left ^ right; break;
+            default: return false;
+        }
+
+        write.Value = result;
+        ulong sign = (mask >> 1) + 1;
+        ulong flags = write.Rflags & ~(RflagsBits.Zero | RflagsBits.Sign | RflagsBits.Carry | RflagsBits.Overflow | RflagsBits.Parity);
+        flags |= result == 0 ? RflagsBits.Zero : 0;
+        flags |= (result & sign) != 0 ? RflagsBits.Sign : 0;
+        flags |= carry ? RflagsBits.Carry : 0;
+        if (operation is 0 or 5)
+        {
+            ulong other = operation == 0 ? right : ~right;
+            flags |= (~(left ^ other) & (left ^ result) & sign) != 0 ? RflagsBits.Overflow : 0;
+        }
+
+        write.Rflags = flags | (EvenParity((byte)result) ? RflagsBits.Parity : 0);
+        return true;
+    }
+
+    private static bool EvenParity(byte value)
+    {
+        int folded = value ^ (value >> 4);
+        return ((0x6996 >> (folded & 15)) & 1) == 0;
+    }
+
+    /// <summary>BTS, BTR, BTC: 1, 2, 3.</summary>
+    private static bool Bit(ref Write write, int operation, ulong current, int bit)
+    {
+        ulong mask = 1UL << (bit & ((write.Bytes * 8) - 1));
+        write.Value = operation switch { 1 => current | mask, 2 => current & ~mask, _ => current ^ mask };
+        write.Rflags = (current & mask) != 0 ? write.Rflags | RflagsBits.Carry : write.Rflags & ~RflagsBits.Carry;
+        return true;
+    }
+
+    private static bool TryImmediate(ReadOnlySpan<byte> code, ref int at, int bytes, out ulong value)
+    {
+        value = 0;
+        if (at + bytes > code.Length)
+        {
+            return false;
+        }
+
+        for (int i = 0; i < bytes; i++)
+        {
+            value |= (ulong)code[at++] << (i * 8);
+        }
+
+        int unused = 64 - (bytes * 8);
+        value = (ulong)((long)(value << unused) >> unused);
+        return true;
+    }
+
+    private static bool TrySkipOperand(ReadOnlySpan<byte> code, ref int at)
+    {
+        byte modRm = code[at++];
+        int mode = modRm >> 6;
+        int register = modRm & 7;
+        int displacement = mode switch { 1 => 1, 2 => 4, _ => 0 };
+        if (register == 4)
+        {
+            if (at >= code.Length)
+            {
+                return false;
+            }
+
+            if (mode == 0 && (code[at] & 7) == 5)
+            {
+                displacement = 4;
+            }
+
+            at++;
+        }
+        else if (mode == 0 && register == 5)
+        {
+            displacement = 4;
+        }
+
+        at += displacement;
+        return at <= code.Length;
+    }
+}
