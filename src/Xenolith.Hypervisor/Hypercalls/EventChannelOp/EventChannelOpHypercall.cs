@@ -1,0 +1,357 @@
+// event_channel_op.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.EventChannels;
+using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Platform;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Hypercalls;
+
+/// <summary>Hypercall 32. RDI = operation, RSI = arguments (public event_channel.h).</summary>
+internal static class EventChannelOpHypercall
+{
+    internal static HypercallResult Handle(ref HypercallCall call)
+    {
+        TlbClock.Settle();
+        GuestAddress at = new(call.Argument1);
+        XenError error = call.Argument0 switch
+        {
+            0 => BindInterdomain(ref call, at),
+            1 => BindVirq(ref call, at),
+            2 => BindPirq(ref call, at),
+            3 => Close(ref call, at),
+            4 => Send(ref call, at),
+            5 => Status(ref call, at),
+            6 => AllocateUnbound(ref call, at),
+            7 => BindIpi(ref call, at),
+            8 => BindVcpu(ref call, at),
+            9 => Unmask(ref call, at),
+            10 => Reset(ref call, at),
+            _ => XenError.NotImplemented,
+        };
+        return HypercallResult.From(error);
+    }
+
+    private static XenError BindInterdomain(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out ushort remoteId) || !GuestMemory.TryRead(at.Add(4), out uint remotePort))
+        {
+            return XenError.Fault;
+        }
+
+        remoteId = remoteId == DomainIds.Self ? call.Vcpu.DomainId : remoteId;
+        if (!DomainTable.Exists(remoteId))
+        {
+            return XenError.NoSuchDomain;
+        }
+
+        ref Domain remote = ref DomainTable.At(remoteId);
+        if (!EventPorts.IsOpen(ref remote, remotePort))
+        {
+            return XenError.Invalid;
+        }
+
+        ref EventChannel peer = ref remote.Events.At(remotePort);
+        if (peer.State != EventChannelState.Unbound || peer.RemoteDomain != call.Vcpu.DomainId)
+        {
+            return XenError.Invalid;
+        }
+
+        XenError error = EventPorts.TryAllocate(ref call.Domain, out uint port);
+        if (error != XenError.None)
+        {
+            return error;
+        }
+
+        EventPorts.Open(ref call.Domain, port, EventChannelState.Interdomain, 0, remoteId, remotePort);
+        peer.RemoteDomain = call.Vcpu.DomainId;
+        peer.Number = port;
+        peer.State = EventChannelState.Interdomain;
+
+        // A notification sent before the binding would otherwise be lost.
+        EventPorts.SetPending(ref call.Domain, port);
+        return Store(at.Add(8), port);
+    }
+
+    private static XenError BindVirq(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint virq) || !GuestMemory.TryRead(at.Add(4), out uint vcpuId))
+        {
+            return XenError.Fault;
+        }
+
+        bool perVcpu = (VirtualIrq)virq is VirtualIrq.Timer or VirtualIrq.Debug or VirtualIrq.Xenoprof or VirtualIrq.XenPmu;
+        if (virq >= (uint)VirtualIrq.Count || (!perVcpu && vcpuId != 0))
+        {
+            return XenError.Invalid;
+        }
+
+        int index = call.Domain.VcpuIndex(vcpuId);
+        if (index < 0)
+        {
+            return XenError.NoEntry;
+        }
+
+        ref Vcpu vcpu = ref VcpuTable.At(index);
+        if (vcpu.Events.Virqs[(int)virq] != 0)
+        {
+            return XenError.Exists;
+        }
+
+        XenError error = EventPorts.TryAllocate(ref call.Domain, out uint port);
+        if (error != XenError.None)
+        {
+            return error;
+        }
+
+        EventPorts.Open(ref call.Domain, port, EventChannelState.Virq, vcpuId, 0, virq);
+        vcpu.Events.Virqs[(int)virq] = port;
+        return Store(at.Add(8), port);
+    }
+
+    private static XenError BindPirq(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint pirq))
+        {
+            return XenError.Fault;
+        }
+
+        XenError error = EventPorts.TryAllocate(ref call.Domain, out uint port);
+        if (error == XenError.None)
+        {
+            error = Pirqs.TryBind(ref call.Domain, pirq, port);
+        }
+
+        if (error != XenError.None)
+        {
+            return error;
+        }
+
+        EventPorts.Open(ref call.Domain, port, EventChannelState.Pirq, 0, 0, pirq);
+        return Store(at.Add(8), port);
+    }
+
+    private static XenError Close(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint port))
+        {
+            return XenError.Fault;
+        }
+
+        if (!EventPorts.IsOpen(ref call.Domain, port))
+        {
+            return XenError.Invalid;
+        }
+
+        ClosePort(ref call.Domain, port);
+        return XenError.None;
+    }
+
+    private static void ClosePort(ref Domain domain, uint port)
+    {
+        EventChannel channel = domain.Events.At(port);
+        switch (channel.State)
+        {
+            case EventChannelState.Virq:
+                VcpuTable.At(domain.VcpuIndex(VirqVcpu(ref domain, channel, port))).Events.Virqs[(int)channel.Number] = 0;
+                break;
+            case EventChannelState.Pirq:
+                Pirqs.Unbind(ref domain, channel.Number);
+                break;
+            case EventChannelState.Interdomain when DomainTable.Exists(channel.RemoteDomain):
+                ref EventChannel peer = ref DomainTable.At(channel.RemoteDomain).Events.At(channel.Number);
+                peer.State = EventChannelState.Unbound;
+                peer.RemoteDomain = domain.Id;
+                break;
+            default:
+                break;
+        }
+
+        EventPorts.Free(ref domain, port);
+    }
+
+    /// <summary>A global VIRQ may be told to another vcpu than the one it was bound through.</summary>
+    private static uint VirqVcpu(ref Domain domain, EventChannel channel, uint port)
+        => VcpuTable.At(domain.VcpuIndex(0)).Events.Virqs[(int)channel.Number] == port ? 0u : channel.Vcpu;
+
+    private static XenError Send(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint port))
+        {
+            return XenError.Fault;
+        }
+
+        if (!EventPorts.IsOpen(ref call.Domain, port))
+        {
+            return XenError.Invalid;
+        }
+
+        ref EventChannel channel = ref call.Domain.Events.At(port);
+        switch (channel.State)
+        {
+            case EventChannelState.Interdomain:
+                EventPorts.SetPending(ref DomainTable.At(channel.RemoteDomain), channel.Number);
+                return XenError.None;
+            case EventChannelState.Ipi:
+                EventPorts.SetPending(ref call.Domain, port);
+                return XenError.None;
+            case EventChannelState.Unbound:
+                return XenError.None;
+            default:
+                return XenError.Invalid;
+        }
+    }
+
+    private static XenError Status(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out ushort id) || !GuestMemory.TryRead(at.Add(4), out uint port))
+        {
+            return XenError.Fault;
+        }
+
+        id = id == DomainIds.Self ? call.Vcpu.DomainId : id;
+        if (id != call.Vcpu.DomainId && (!call.Domain.IsPrivileged || !DomainTable.Exists(id)))
+        {
+            return XenError.NoSuchDomain;
+        }
+
+        ref Domain domain = ref DomainTable.At(id);
+        if (port >= DomainEvents.MaximumPorts)
+        {
+            return XenError.Invalid;
+        }
+
+        EventChannel channel = EventPorts.IsOpen(ref domain, port) ? domain.Events.At(port) : default;
+        bool done = GuestMemory.TryWrite(at.Add(8), (uint)channel.State) && GuestMemory.TryWrite(at.Add(12), (uint)channel.Vcpu);
+        done = done && channel.State switch
+        {
+            EventChannelState.Unbound => GuestMemory.TryWrite(at.Add(16), channel.RemoteDomain),
+            EventChannelState.Interdomain => GuestMemory.TryWrite(at.Add(16), channel.RemoteDomain) && GuestMemory.TryWrite(at.Add(20), channel.Number),
+            EventChannelState.Pirq or EventChannelState.Virq => GuestMemory.TryWrite(at.Add(16), channel.Number),
+            _ => true,
+        };
+        return done ? XenError.None : XenError.Fault;
+    }
+
+    private static XenError AllocateUnbound(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out ushort id) || !GuestMemory.TryRead(at.Add(2), out ushort remote))
+        {
+            return XenError.Fault;
+        }
+
+        id = id == DomainIds.Self ? call.Vcpu.DomainId : id;
+        if (id != call.Vcpu.DomainId && !call.Domain.IsPrivileged)
+        {
+            return XenError.NotPermitted;
+        }
+
+        if (!DomainTable.Exists(id))
+        {
+            return XenError.NoSuchDomain;
+        }
+
+        ref Domain domain = ref DomainTable.At(id);
+        XenError error = EventPorts.TryAllocate(ref domain, out uint port);
+        if (error != XenError.None)
+        {
+            return error;
+        }
+
+        EventPorts.Open(ref domain, port, EventChannelState.Unbound, 0, remote == DomainIds.Self ? call.Vcpu.DomainId : remote, 0);
+        return Store(at.Add(4), port);
+    }
+
+    private static XenError BindIpi(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint vcpuId))
+        {
+            return XenError.Fault;
+        }
+
+        if (call.Domain.VcpuIndex(vcpuId) < 0)
+        {
+            return XenError.NoEntry;
+        }
+
+        XenError error = EventPorts.TryAllocate(ref call.Domain, out uint port);
+        if (error != XenError.None)
+        {
+            return error;
+        }
+
+        EventPorts.Open(ref call.Domain, port, EventChannelState.Ipi, vcpuId, 0, 0);
+        return Store(at.Add(4), port);
+    }
+
+    private static XenError BindVcpu(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint port) || !GuestMemory.TryRead(at.Add(4), out uint vcpuId))
+        {
+            return XenError.Fault;
+        }
+
+        if (call.Domain.VcpuIndex(vcpuId) < 0)
+        {
+            return XenError.NoEntry;
+        }
+
+        if (!EventPorts.IsOpen(ref call.Domain, port))
+        {
+            return XenError.Invalid;
+        }
+
+        ref EventChannel channel = ref call.Domain.Events.At(port);
+        bool perVcpuVirq = channel.State == EventChannelState.Virq
+            && (VirtualIrq)channel.Number is VirtualIrq.Timer or VirtualIrq.Debug or VirtualIrq.Xenoprof or VirtualIrq.XenPmu;
+        if (channel.State == EventChannelState.Ipi || (channel.State == EventChannelState.Virq && perVcpuVirq))
+        {
+            return XenError.Invalid;
+        }
+
+        channel.Vcpu = (ushort)vcpuId;
+        return XenError.None;
+    }
+
+    private static XenError Unmask(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint port))
+        {
+            return XenError.Fault;
+        }
+
+        if (!EventPorts.IsOpen(ref call.Domain, port))
+        {
+            return XenError.Invalid;
+        }
+
+        EventPorts.Unmask(ref call.Domain, port);
+        return XenError.None;
+    }
+
+    private static XenError Reset(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out ushort id))
+        {
+            return XenError.Fault;
+        }
+
+        if (id != DomainIds.Self && id != call.Vcpu.DomainId)
+        {
+            return XenError.NotPermitted;
+        }
+
+        for (uint port = 1; port < (uint)call.Domain.Events.Capacity; port++)
+        {
+            if (EventPorts.IsOpen(ref call.Domain, port))
+            {
+                ClosePort(ref call.Domain, port);
+            }
+        }
+
+        return XenError.None;
+    }
+
+    private static XenError Store(GuestAddress at, uint port) => GuestMemory.TryWrite(at, port) ? XenError.None : XenError.Fault;
+}

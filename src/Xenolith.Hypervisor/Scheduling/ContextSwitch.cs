@@ -1,0 +1,64 @@
+// Loading a vcpu onto the processor.
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Time;
+using Xenolith.Hypervisor.Traps;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Scheduling;
+
+/// <summary>Saves what the processor holds of one vcpu and loads another's. General registers need nothing: they are in the contexts.</summary>
+internal static class ContextSwitch
+{
+    internal static void Switch(ref Vcpu from, ref Vcpu to)
+    {
+        Save(ref from);
+        Load(ref to);
+    }
+
+    internal static void Save(ref Vcpu vcpu)
+    {
+        vcpu.Traps.Ds = Segments.Ds;
+        vcpu.Traps.Es = Segments.Es;
+        vcpu.Traps.Fs = Segments.Fs;
+        vcpu.Traps.Gs = Segments.Gs;
+        vcpu.Traps.FsBase = Segments.FsBase;
+        vcpu.Traps.GsBase = Segments.GsBase;
+        FpuSwitch.Save(ref vcpu);
+        if ((vcpu.Traps.Dr7 & 0xFF) != 0)
+        {
+            DebugRegisters.Control = DebugRegisters.ControlReset;
+        }
+    }
+
+    internal static void Load(ref Vcpu vcpu)
+    {
+        ref VcpuContext context = ref vcpu.Context;
+        ProcessorTable.Current.CurrentVcpu = vcpu.Index;
+        Descriptors.SetCurrent(ref context);
+        Tlb.LoadRoot(context.InKernel != 0 ? context.KernelRoot : context.UserRoot);
+        TlbClock.Flushed();
+        Descriptors.LoadLdt(vcpu.Index, vcpu.Traps.LdtEntries);
+
+        // Selectors first: loading one replaces the base.
+        bool loaded = Segments.TryLoadDs(vcpu.Traps.Ds);
+        loaded &= Segments.TryLoadEs(vcpu.Traps.Es);
+        loaded &= Segments.TryLoadFs(vcpu.Traps.Fs);
+        loaded &= Segments.TryLoadGs(vcpu.Traps.Gs);
+        Segments.FsBase = vcpu.Traps.FsBase;
+        Segments.GsBase = vcpu.Traps.GsBase;
+        ControlRegisters.SetGuestBits(vcpu.Traps.Cr4);
+        DebugRegisterEmulation.Load(ref vcpu);
+        if (CpuFeatures.HasRdtscp)
+        {
+            Msrs.Write(Msr.TscAux, vcpu.Traps.TscAux);
+        }
+
+        FpuSwitch.Restore(ref vcpu);
+        VcpuClock.Update(ref vcpu);
+        if (!loaded)
+        {
+            FailsafeCallback.Request(ref vcpu);
+        }
+    }
+}
