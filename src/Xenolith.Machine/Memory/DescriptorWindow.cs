@@ -38,6 +38,14 @@ public static class DescriptorWindow
     /// <summary>Puts a guest frame into page 0..15 of the LDT window.</summary>
     public static void SetLdtPage(int vcpuIndex, int page, Mfn frame) => Set(vcpuIndex, page, LdtPages, 16, frame);
 
+    /// <summary>The frame in page 0..15 of the LDT window; not valid where there is none.</summary>
+    public static Mfn LdtPage(int vcpuIndex, int page)
+    {
+        int slot = (Checked(vcpuIndex) * PagesPerVcpu) + 16 + (page & (LdtPages - 1));
+        PageTableEntry entry = new(PhysicalMemory.Word(s_leaves.Add((ulong)slot / 512), slot));
+        return entry.IsPresent ? entry.Frame : Mfn.Invalid;
+    }
+
     /// <summary>Empties the whole LDT window.</summary>
     public static void ClearLdt(int vcpuIndex)
     {

@@ -1,0 +1,43 @@
+// The end of a domain by its own wish.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Diagnostics;
+using Xenolith.Hypervisor.Platform;
+
+namespace Xenolith.Hypervisor.Domains;
+
+/// <summary>SCHEDOP_shutdown. When Domain 0 ends, the machine does.</summary>
+internal static class DomainShutdown
+{
+    internal static void Request(ref Vcpu vcpu, ShutdownReason reason)
+    {
+        ref Domain domain = ref vcpu.Domain;
+        Log.Line("domain"u8).Text("d"u8).Decimal((ulong)domain.Id).Text(" shuts down: "u8).Text(Name(reason)).End();
+        domain.State = reason == ShutdownReason.Crash ? DomainState.Crashed : DomainState.Shutdown;
+        Stop(ref domain);
+        if (domain.IsPrivileged)
+        {
+            Power.EndMachine(reason);
+        }
+    }
+
+    /// <summary>No vcpu of the domain runs again.</summary>
+    internal static void Stop(ref Domain domain)
+    {
+        for (uint id = 0; id < (uint)domain.VcpuCount; id++)
+        {
+            ref Vcpu vcpu = ref VcpuTable.At(domain.VcpuIndex(id));
+            vcpu.Schedule.PauseCount++;
+            vcpu.Context.Work |= VcpuWork.Stop | VcpuWork.Reschedule;
+        }
+    }
+
+    private static ReadOnlySpan<byte> Name(ShutdownReason reason) => reason switch
+    {
+        ShutdownReason.PowerOff => "power off"u8,
+        ShutdownReason.Reboot => "reboot"u8,
+        ShutdownReason.Suspend => "suspend"u8,
+        ShutdownReason.Crash => "crash"u8,
+        ShutdownReason.Watchdog => "watchdog"u8,
+        _ => "unknown reason"u8,
+    };
+}
