@@ -262,6 +262,8 @@ namespace System
 
         public static int Max(int left, int right) => left > right ? left : right;
 
+        public static uint Max(uint left, uint right) => left > right ? left : right;
+
         public static ulong Max(ulong left, ulong right) => left > right ? left : right;
 
         private static int ConvertToInt32Checked(double value) => 0;

@@ -1,4 +1,5 @@
 // What happens between the end of the hypervisor's work and the guest's next instruction.
+using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Memory;
