@@ -138,6 +138,13 @@ long_mode_start:
 
         .text
 boot_high:
+        // A guard of stack buffers that no guest can know; its low byte is zero, so that no text can hold it.
+        rdtsc
+        shlq $32, %rdx
+        orq %rdx, %rax
+        movabsq $0x9E3779B97F4A7C00, %rcx
+        imulq %rcx, %rax
+        movq %rax, __security_cookie(%rip)
         pushq $0
         pushq $0
         call hypervisor_main
@@ -153,6 +160,12 @@ RhpReversePInvokeReturn:
         .globl RhpThrowEx
 RhpThrowEx:
         ud2
+
+// The guard of a stack buffer has been overwritten: nothing on this stack can be believed.
+        .globl RhpFallbackFailFast
+RhpFallbackFailFast:
+        movl $6, %edi
+        jmp corelib_panic
 
 // void corelib_move(byte* to, byte* from, nuint bytes): overlapping ranges are allowed.
         .balign 16
@@ -209,6 +222,12 @@ corelib_fill:
         decl %edx
         jnz 3b
 4:      ret
+
+        .data
+        .balign 8
+        .globl __security_cookie
+__security_cookie:
+        .quad 0
 
         .section .bss.boot, "aw", @nobits
         .balign 4096
