@@ -4,6 +4,9 @@ namespace Xenolith.Abi;
 /// <summary>Domain ids with a meaning of their own (public xen.h, DOMID_*).</summary>
 public static class DomainIds
 {
+    /// <summary>The control domain.</summary>
+    public const ushort Domain0 = 0;
+
     public const ushort FirstReserved = 0x7FF0;
     public const ushort Self = 0x7FF0;
     public const ushort Io = 0x7FF1;

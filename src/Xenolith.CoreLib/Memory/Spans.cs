@@ -99,6 +99,11 @@ namespace System
             _length = length;
         }
 
+        public ReadOnlySpan(T[] array)
+            : this(array, 0, array.Length)
+        {
+        }
+
         public ReadOnlySpan(T[] array, int start, int length)
         {
             _reference = ref Unsafe.Add(ref array[0], start);

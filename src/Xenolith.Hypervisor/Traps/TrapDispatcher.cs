@@ -96,6 +96,9 @@ public static class TrapDispatcher
         return index;
     }
 
+    /// <summary>Something waits before the guest may go on: gives the index of the vcpu that does.</summary>
+    public static int ExitWork(int index) => ReturnToGuest.Run(index);
+
     /// <summary>The IRETQ to the guest faulted: the guest gets that exception where it was about to run.</summary>
     public static int GuestIretFault(int index)
     {

@@ -10,6 +10,9 @@ public static unsafe class Protection
     private const uint Stac = 0x00CB010F;
     private const uint Clac = 0x00CA010F;
 
+    /// <summary>The cache-attribute table that PV guests expect (public arch-x86/xen.h): WB, WT, UC-, UC, WC, WP, UC, UC.</summary>
+    private const ulong GuestVisiblePat = 0x0000_0501_0007_0406;
+
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "smap_open_start")] private static extern void OpenStart();
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "smap_open_end")] private static extern void OpenEnd();
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "smap_close_start")] private static extern void CloseStart();
@@ -42,6 +45,7 @@ public static unsafe class Protection
             Patch((ulong*)(delegate*<void>)&CloseStart, (ulong*)(delegate*<void>)&CloseEnd, Clac);
         }
 
+        Msrs.Write(Msr.Pat, GuestVisiblePat);
         ControlRegisters.SetCr4(cr4);
         Fpu.Enable();
     }

@@ -1,2 +1,0 @@
-// Module-wide settings.
-[module: System.Runtime.CompilerServices.SkipLocalsInit]

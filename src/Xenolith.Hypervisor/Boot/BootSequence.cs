@@ -1,0 +1,166 @@
+// From the boot loader to Domain 0's first instruction.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Console;
+using Xenolith.Hypervisor.Diagnostics;
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Options;
+using Xenolith.Hypervisor.PageTables;
+using Xenolith.Hypervisor.Platform;
+using Xenolith.Hypervisor.Scheduling;
+using Xenolith.Hypervisor.Time;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Boot;
+
+/// <summary>Brings the parts up in the order in which they need each other.</summary>
+public static class BootSequence
+{
+    private const uint MultibootMagic = 0x2BAD_B002;
+
+    /// <summary>Boots; does not return.</summary>
+    public static void Run(uint magic, ulong informationAddress)
+    {
+        SystemTime.Begin();
+        Uart.TryInitialize(BootOptions.SerialBase, BootOptions.SerialRate);
+        CpuFeatures.Detect();
+        Log.Line("boot"u8).Text("Xenolith, a hypervisor for Xen PV guests; build "u8).Hex(Symbols.BuildId, 16).End();
+        if (magic != MultibootMagic)
+        {
+            BootFailure.Stop("the boot loader does not speak Multiboot 1; load the file as GRUB's 'multiboot' or QEMU's '-kernel' does"u8);
+        }
+
+        if (!BootInformation.TryRead(informationAddress))
+        {
+            BootFailure.Stop("the boot loader gave no usable memory map"u8);
+        }
+
+        ReadOptions();
+        ReadTables();
+        SetUpMemory();
+        SetUpDevices();
+        Domain0.Domain0Builder.Build();
+        Log.Line("boot"u8).Text("Domain 0 starts "u8).Decimal(SystemTime.Now() / 1_000_000).Text(" ms after the hypervisor"u8).End();
+        Start(ref VcpuTable.At(0));
+    }
+
+    private static void ReadOptions()
+    {
+        bool parsed = OptionParser.TryParse(BootInformation.CommandLine, out ReadOnlySpan<byte> word, out ReadOnlySpan<byte> expected);
+        if (!parsed)
+        {
+            Log.Line("boot"u8).Text("the option '"u8).Text(word).Text("' has a value that cannot be used: it takes "u8).Text(expected).End();
+            BootFailure.Stop("correct the option and boot again"u8);
+        }
+
+        if (BootOptions.SerialBase == 0 || !Uart.TryInitialize(BootOptions.SerialBase, BootOptions.SerialRate))
+        {
+            Uart.TryInitialize(0, 0);
+        }
+
+        Log.Line("boot"u8).Text("options: "u8).Text(BootInformation.CommandLine).End();
+    }
+
+    private static void ReadTables()
+    {
+        if (!AcpiTables.TryParse())
+        {
+            BootFailure.Stop(AcpiTables.Problem switch
+            {
+                AcpiProblem.NoRootPointer => "the firmware has no ACPI tables (no RSDP), which list the interrupt controllers; switch ACPI on"u8,
+                AcpiProblem.BadRootTable => "the firmware's ACPI root table is damaged (length or checksum)"u8,
+                _ => "the firmware's ACPI tables have no MADT, which lists the interrupt controllers"u8,
+            });
+        }
+
+        if (Madt.IoApicCount == 0)
+        {
+            BootFailure.Stop("the ACPI MADT lists no IO-APIC; the hypervisor cannot take interrupts without one"u8);
+        }
+    }
+
+    private static void SetUpMemory()
+    {
+        BootMemory.Initialize();
+        BootMemory.Take(Image.Start, Image.Frames);
+        for (int i = 0; i < BootInformation.ModuleCount; i++)
+        {
+            ref BootModule module = ref BootInformation.ModuleAt(i);
+            BootMemory.Take(module.Start.Frame, module.Frames);
+        }
+
+        ulong frames = BootMemory.EndFrame;
+        ulong tables = ((frames * 24) >> 12) + 1024;
+        if (!BootMemory.TryFind(tables, out Mfn early, out ulong available))
+        {
+            BootFailure.Stop("too little memory below 4 GiB for the hypervisor's tables; give the machine more RAM"u8);
+        }
+
+        EarlyFrames.Initialize(early, available);
+        HypervisorAddressSpace.Initialize(frames, Image.Start, Image.Frames);
+        HypervisorAddressSpace.DropIdentityMap();
+        Descriptors.Initialize();
+        Protection.Enable(BootOptions.AllowSmep, BootOptions.AllowSmap);
+        EntryRules.Initialize();
+        FrameTable.Initialize(Table<FrameInfo>.Over(EarlyFrames.Allocate(Table<FrameInfo>.FramesFor((int)frames)), (int)frames));
+        DomainTable.Initialize(NewTable<Domain>(DomainTable.Capacity));
+        VcpuTable.Initialize(NewTable<Vcpu>(VcpuTable.Capacity), NewTable<VcpuContext>(VcpuTable.Capacity));
+        ProcessorTable.Current.CurrentVcpu = -1;
+        BootMemory.Take(early, EarlyFrames.Next.Value - early.Value);
+        Log.Line("mm"u8).Text("RAM "u8).Decimal(BootMemory.RamFrames >> 8).Text(" MiB, hypervisor image "u8).Decimal(Image.Frames << 2)
+            .Text(" KiB, its tables "u8).Decimal((EarlyFrames.Next.Value - early.Value) << 2).Text(" KiB"u8).End();
+        ReportProcessor();
+    }
+
+    private static Table<T> NewTable<T>(int count)
+        where T : unmanaged
+        => Table<T>.Over(EarlyFrames.Allocate(Table<T>.FramesFor(count)), count);
+
+    private static void ReportProcessor()
+    {
+        Log.Line("cpu"u8).Text("physical addresses of "u8).Decimal((ulong)CpuFeatures.PhysicalAddressBits).Text(" bits;"u8)
+            .Text(CpuFeatures.HasXsave ? " XSAVE"u8 : ""u8).Text(CpuFeatures.HasFsGsBase ? " FSGSBASE"u8 : ""u8).Text(CpuFeatures.HasPcid ? " PCID"u8 : ""u8)
+            .Text(CpuFeatures.HasRdtscp ? " RDTSCP"u8 : ""u8).Text(Protection.IsSmepOn ? " SMEP"u8 : ""u8).Text(Protection.IsSmapOn ? " SMAP"u8 : ""u8)
+            .Text(Protection.ArePagesGlobal ? " global pages"u8 : ""u8).End();
+        if (CpuFeatures.HasSmap && CpuFeatures.IsTcg)
+        {
+            Log.Line("cpu"u8).Text("SMAP stays off: QEMU's translator checks the stack of a guest's IRETQ as if the hypervisor read it"u8).End();
+        }
+    }
+
+    private static void SetUpDevices()
+    {
+        LegacyPic.Disable();
+        LocalApic.Initialize(Vectors.Spurious, Vectors.ApicError);
+        for (int i = 0; i < Madt.IoApicCount; i++)
+        {
+            Madt.IoApicEntry entry = Madt.IoApicAt(i);
+            IoApic.Add(entry.Id, new MachineAddress(entry.Address), entry.FirstLine);
+        }
+
+        Calibration.Run();
+        Pirqs.Initialize();
+        Interrupts.TakeSerialLine();
+        VcpuClock.SetWall(RealTimeClock.ReadSeconds(), 0, SystemTime.Now());
+        AddReservedRanges();
+        Log.Line("irq"u8).Text("processors "u8).Decimal((ulong)Madt.ProcessorCount).Text(" (1 in use), IO-APICs "u8).Decimal((ulong)IoApic.Count).Text(" with "u8)
+            .Decimal((ulong)IoApic.LineCount).Text(" lines"u8).End();
+    }
+
+    /// <summary>Domain 0 must not take the interrupt controllers' registers for free address space.</summary>
+    private static void AddReservedRanges()
+    {
+        MachineMemoryMap.TryAdd(LocalApic.Address.Value, 4096, E820Entry.Reserved);
+        for (int i = 0; i < IoApic.Count; i++)
+        {
+            MachineMemoryMap.TryAdd(IoApic.AddressOf(i).Value, 4096, E820Entry.Reserved);
+        }
+    }
+
+    private static void Start(ref Vcpu vcpu)
+    {
+        ContextSwitch.Load(ref vcpu);
+        Scheduler.Up(ref vcpu);
+        GuestEntry.Enter(ref vcpu.Context);
+    }
+}

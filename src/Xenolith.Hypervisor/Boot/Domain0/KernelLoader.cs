@@ -1,0 +1,90 @@
+// Putting the kernel's segments into a domain.
+using Xenolith.Hypervisor.Loading;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Boot.Domain0;
+
+/// <summary>Loads by physical address, as PV kernels are linked; what the file does not fill is zero.</summary>
+internal static class KernelLoader
+{
+    private const ulong MaximumKernelBytes = 1UL << 30;
+    private const int HypercallStubBytes = 32;
+    private const int HypercallStubs = 128;
+    private const int IretStub = 23;
+
+    /// <summary>Lowest and highest physical address of the segments. Errors: those of a kernel that cannot be Domain 0.</summary>
+    internal static LoadError TryMeasure(in Elf64 elf, in XenNotes notes, out ulong start, out ulong end)
+    {
+        start = ulong.MaxValue;
+        end = 0;
+        for (int i = 0; i < elf.SegmentCount; i++)
+        {
+            Elf64.Segment segment = elf.SegmentAt(i);
+            if (segment.IsLoad)
+            {
+                start = Math.Min(start, segment.Physical);
+                end = Math.Max(end, segment.Physical + segment.MemoryBytes);
+            }
+        }
+
+        if (end == 0 || end - start > MaximumKernelBytes || start < notes.PhysicalOffset)
+        {
+            return LoadError.OverlappingSegments;
+        }
+
+        ulong kernelStart = start - notes.PhysicalOffset + notes.VirtualBase;
+        ulong kernelEnd = end - notes.PhysicalOffset + notes.VirtualBase;
+        if (!new GuestAddress(notes.VirtualBase).IsGuestRange(kernelEnd - notes.VirtualBase) || notes.Entry < kernelStart || notes.Entry >= kernelEnd
+            || (notes.HasHypercallPage && (notes.HypercallPage < kernelStart || notes.HypercallPage > kernelEnd - 4096 || (notes.HypercallPage & 4095) != 0)))
+        {
+            return LoadError.OverlappingSegments;
+        }
+
+        if (!notes.AllowsDomain0)
+        {
+            return LoadError.NotForDomain0;
+        }
+
+        return notes.HypervisorLow > GuestAddress.HypervisorStart ? LoadError.HypervisorTooLow : LoadError.None;
+    }
+
+    /// <summary>Copies the segments; all pages of the initial region exist.</summary>
+    internal static void Load(in Elf64 elf, in XenNotes notes, in InitialLayout layout, ref DomainPages pages)
+    {
+        PageWriter writer = new(ref pages, 0);
+        for (int i = 0; i < elf.SegmentCount; i++)
+        {
+            Elf64.Segment segment = elf.SegmentAt(i);
+            if (segment.IsLoad)
+            {
+                writer.Seek(segment.Physical - notes.PhysicalOffset);
+                writer.Write(elf.Contents(in segment));
+                writer.WriteZeros(segment.MemoryBytes - segment.FileBytes);
+            }
+        }
+
+        if (notes.HasHypercallPage)
+        {
+            FillHypercallPage(PhysicalMemory.Bytes(pages[(notes.HypercallPage - layout.Base) >> 12]));
+        }
+    }
+
+    /// <summary>Stub n puts n into EAX and executes SYSCALL, which clobbers RCX and R11; the iret stub also saves RAX and never returns.</summary>
+    internal static void FillHypercallPage(Span<byte> page)
+    {
+        const byte Breakpoint = 0xCC;
+        page.Fill(Breakpoint);
+        for (int number = 0; number < HypercallStubs; number++)
+        {
+            Span<byte> stub = page.Slice(number * HypercallStubBytes, HypercallStubBytes);
+            ReadOnlySpan<byte> code = number == IretStub
+                ? [0x51, 0x41, 0x53, 0x50, 0xB8, IretStub, 0, 0, 0, 0x0F, 0x05]
+                : [0x51, 0x41, 0x53, 0xB8, 0, 0, 0, 0, 0x0F, 0x05, 0x41, 0x5B, 0x59, 0xC3];
+            code.CopyTo(stub);
+            if (number != IretStub)
+            {
+                stub[4] = (byte)number;
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+// What a new domain finds when it starts: tables, start_info, registers.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.EventChannels;
+using Xenolith.Hypervisor.Loading;
+using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Options;
+using Xenolith.Hypervisor.PageTables;
+using Xenolith.Hypervisor.Scheduling;
+using Xenolith.Hypervisor.Time;
+using Xenolith.Hypervisor.Traps;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Boot.Domain0;
+
+/// <summary>The state of a domain's first moment (public xen.h, struct start_info).</summary>
+internal static class StartOfDay
+{
+    private const ulong TickNanoseconds = 10_000_000;
+    private const int TextModeInfoBytes = 0x28;
+    private const ulong ResetXcr0 = 1;
+
+    internal static void Prepare(ref Domain domain, ref DomainPages pages, in InitialLayout layout, in XenNotes notes, ulong ramDiskBytes)
+    {
+        if (!DomainFrames.TryAllocateShared(ref domain, out domain.SharedInfo))
+        {
+            BootFailure.Stop("too little memory for Domain 0's shared page; give the machine more RAM"u8);
+        }
+
+        for (int slot = 0; slot < SharedInfoLayout.VcpuInfoCount; slot++)
+        {
+            PhysicalMemory.At<VcpuInfo>(domain.SharedInfo, slot * SharedInfoLayout.VcpuInfoBytes).UpcallMask = 1;
+        }
+
+        Mfn root = BuildTables(ref pages, in layout);
+        WriteStartInfo(ref domain, ref pages, in layout, ramDiskBytes, notes.HasPaeMode);
+        uint vcpus = BootOptions.Domain0Vcpus == 0 ? (uint)ProcessorTable.Count : BootOptions.Domain0Vcpus;
+        for (int id = 0; id < (int)vcpus; id++)
+        {
+            AddVcpu(ref domain, id);
+        }
+
+        StartFirstVcpu(ref domain, in layout, notes.Entry, root);
+        VcpuClock.UpdateWall(ref domain);
+        domain.State = DomainState.Running;
+    }
+
+    private static Mfn BuildTables(ref DomainPages pages, in InitialLayout layout)
+    {
+        InitialPageTables tables = new(ref pages, layout.PageTables);
+        ulong tablesEnd = layout.PageTables + layout.PageTableCount;
+        for (ulong page = 0; page < layout.RegionPages; page++)
+        {
+            tables.Map(layout.AddressOf(page), page, page < layout.PageTables || page >= tablesEnd);
+        }
+
+        Fatal.Assert(tables.NextTable <= tablesEnd, "the initial page tables are larger than was counted"u8);
+        if (layout.IsP2mApart)
+        {
+            tables.TakeTablesFrom(layout.P2m + layout.P2mPages);
+            for (ulong i = 0; i < layout.P2mPages; i++)
+            {
+                tables.Map(layout.P2mAddress + (i << 12), layout.P2m + i, true);
+            }
+        }
+
+        return tables.Root;
+    }
+
+    private static void WriteStartInfo(ref Domain domain, ref DomainPages pages, in InitialLayout layout, ulong ramDiskBytes, bool hasPaeMode)
+    {
+        Mfn page = pages[layout.StartInfo];
+        PhysicalMemory.Clear(page);
+        Span<byte> bytes = PhysicalMemory.Bytes(page);
+        (hasPaeMode ? "xen-3.0-x86_64p"u8 : "xen-3.0-x86_64"u8).CopyTo(bytes);
+        SetWord(page, StartInfoLayout.PageCount, pages.Count);
+        SetWord(page, StartInfoLayout.SharedInfo, domain.SharedInfo.Address.Value);
+        uint flags = StartInfoLayout.Privileged | StartInfoLayout.InitialDomain;
+        if (ramDiskBytes != 0)
+        {
+            flags |= layout.IsRamDiskMapped ? 0 : StartInfoLayout.ModuleStartIsPfn;
+            SetWord(page, StartInfoLayout.ModuleStart, layout.IsRamDiskMapped ? layout.AddressOf(layout.RamDisk) : layout.RamDisk);
+            SetWord(page, StartInfoLayout.ModuleBytes, ramDiskBytes);
+        }
+
+        PhysicalMemory.Word32(page, StartInfoLayout.Flags) = flags;
+        PhysicalMemory.Word32(page, StartInfoLayout.ConsoleInfoOffset) = StartInfoLayout.Bytes;
+        PhysicalMemory.Word32(page, StartInfoLayout.ConsoleInfoBytes) = TextModeInfoBytes;
+        WriteTextModeInfo(page);
+        SetWord(page, StartInfoLayout.PageTableBase, layout.AddressOf(layout.PageTables));
+        SetWord(page, StartInfoLayout.PageTableFrames, layout.PageTableCount);
+        SetWord(page, StartInfoLayout.MfnList, layout.P2mAddress);
+        if (layout.IsP2mApart)
+        {
+            SetWord(page, StartInfoLayout.FirstP2mPfn, layout.P2m);
+            SetWord(page, StartInfoLayout.P2mFrameCount, layout.P2mPages + layout.P2mTables);
+        }
+
+        ReadOnlySpan<byte> line = BootModule.Text(ref BootInformation.ModuleAt(0));
+        line.Slice(0, Math.Min(line.Length, StartInfoLayout.CommandLineBytes - 1)).CopyTo(bytes.Slice(StartInfoLayout.CommandLine));
+    }
+
+    /// <summary>struct dom0_vga_console_info: the 80 by 25 text mode that firmware starts in.</summary>
+    private static void WriteTextModeInfo(Mfn page)
+    {
+        Span<byte> info = PhysicalMemory.Bytes(page).Slice(StartInfoLayout.Bytes, TextModeInfoBytes);
+        info[0] = 3;
+        info[4] = 16;
+        info[10] = 25;
+        info[12] = 80;
+    }
+
+    private static void SetWord(Mfn page, int offset, ulong value) => PhysicalMemory.Word(page, offset / 8) = value;
+
+    private static void AddVcpu(ref Domain domain, int id)
+    {
+        int index = Scheduler.VcpuCount;
+        ref Vcpu vcpu = ref VcpuTable.At(index);
+        vcpu.Index = index;
+        vcpu.Id = id;
+        vcpu.DomainId = domain.Id;
+        vcpu.Context.Index = index;
+        domain.SetVcpuIndex(id, index);
+        domain.VcpuCount = id + 1;
+        Fatal.Assert(DomainFrames.TryAllocateOwn(out vcpu.FpuArea), "no memory for a vcpu's floating-point state"u8);
+        Fpu.Initialize(vcpu.FpuArea);
+        DescriptorWindow.Prepare(index);
+        vcpu.Time.RunState = RunState.Offline;
+        vcpu.Time.RunStateEntered = SystemTime.Now();
+        vcpu.Traps.Xcr0 = ResetXcr0;
+        vcpu.Traps.Cr4 = ControlRegisterEmulation.InitialCr4;
+        vcpu.Traps.Dr6 = DebugRegisters.StatusReset;
+        vcpu.Traps.Dr7 = DebugRegisters.ControlReset;
+        VcpuInfoPage.Initialize(ref vcpu);
+        VcpuClock.Update(ref vcpu);
+        Scheduler.Add(ref vcpu);
+    }
+
+    private static void StartFirstVcpu(ref Domain domain, in InitialLayout layout, ulong entry, Mfn root)
+    {
+        ref Vcpu vcpu = ref VcpuTable.At(domain.VcpuIndex(0));
+        Preemption never = Preemption.Never;
+        XenError pinned = PageTypes.TryTake(ref domain, root, PageType.L4, ref never);
+        FrameTable.At(root).IsPinned = pinned == XenError.None;
+        XenError used = PageTypes.TryTake(ref domain, root, PageType.L4, ref never);
+        Fatal.Assert(pinned == XenError.None && used == XenError.None, "the initial page tables break the rules for page tables"u8);
+        ref VcpuContext context = ref vcpu.Context;
+        context.KernelRoot = root.Address.Value;
+        context.InKernel = 1;
+        context.Registers.Rip = entry;
+        context.Registers.Cs = AsmOffsets.FlatCode64;
+        context.Registers.Rflags = RflagsBits.InterruptEnable | RflagsBits.Fixed;
+        context.Registers.Rsp = layout.AddressOf(layout.Stack + 1);
+        context.Registers.Ss = AsmOffsets.FlatStack;
+        context.Registers.Rsi = layout.AddressOf(layout.StartInfo);
+        vcpu.Time.PeriodicInterval = TickNanoseconds;
+        vcpu.Time.PeriodicNext = SystemTime.Now() + TickNanoseconds;
+        Timers.Add(vcpu.Time.PeriodicNext);
+        vcpu.IsInitialized = true;
+    }
+}

@@ -1,0 +1,112 @@
+// Output of the hypervisor and, through console_io, of Domain 0.
+using System.Runtime.CompilerServices;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Console;
+
+/// <summary>
+/// Text goes to the ring and to the serial port. Until interrupts are set up, and in a panic, each byte waits for the transmitter;
+/// in between a buffer takes it and the transmitter's interrupt drains it.
+/// </summary>
+internal static class ConsoleOutput
+{
+    private const int BufferBytes = 16384;
+
+    private static Storage s_buffer;
+
+    // Free-running; the buffer's length divides 2^32.
+    private static uint s_head;
+    private static uint s_tail;
+    private static bool s_isBuffered;
+
+    /// <summary>Writes text; a line feed becomes carriage return and line feed.</summary>
+    internal static void Write(ReadOnlySpan<byte> text)
+    {
+        for (int i = 0; i < text.Length; i++)
+        {
+            byte value = text[i];
+            ConsoleRing.Append(value);
+            if (value == (byte)'\n')
+            {
+                Put((byte)'\r');
+            }
+
+            Put(value);
+        }
+
+        if (s_isBuffered)
+        {
+            Drain();
+        }
+        else
+        {
+            EndBuffering();
+        }
+    }
+
+    /// <summary>From now on the transmitter's interrupt drains the buffer.</summary>
+    internal static void BeginBuffering()
+    {
+        s_isBuffered = true;
+        Uart.EnableInterrupts(true, false);
+    }
+
+    /// <summary>Writes out what is buffered and waits for each byte from now on: nothing that is said may be lost.</summary>
+    internal static void EndBuffering()
+    {
+        s_isBuffered = false;
+        while (s_head != s_tail)
+        {
+            SendWhenEmpty();
+        }
+    }
+
+    /// <summary>Gives the transmitter what it takes; asks for its interrupt if something is left.</summary>
+    internal static void Drain()
+    {
+        while (s_head != s_tail && Uart.CanTransmit)
+        {
+            Send();
+        }
+
+        if (s_isBuffered)
+        {
+            Uart.EnableInterrupts(true, s_head != s_tail);
+        }
+    }
+
+    private static void Put(byte value)
+    {
+        if (!Uart.IsPresent)
+        {
+            return;
+        }
+
+        if (s_head - s_tail == BufferBytes)
+        {
+            SendWhenEmpty();
+        }
+
+        s_buffer[(int)(s_head++ % BufferBytes)] = value;
+    }
+
+    private static void SendWhenEmpty()
+    {
+        Uart.WaitForTransmitter();
+        Send();
+    }
+
+    private static void Send()
+    {
+        for (int i = 0; i < Uart.FifoBytes && s_head != s_tail; i++)
+        {
+            Uart.Transmit(s_buffer[(int)(s_tail++ % BufferBytes)]);
+        }
+    }
+
+    [InlineArray(BufferBytes)]
+    private struct Storage
+    {
+        private byte _first;
+    }
+}

@@ -1,0 +1,151 @@
+// What the hypervisor tells about itself when asked by key.
+using System.Runtime.CompilerServices;
+using Xenolith.Hypervisor.Diagnostics;
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.EventChannels;
+using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Platform;
+using Xenolith.Hypervisor.Scheduling;
+using Xenolith.Hypervisor.Time;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Console;
+
+/// <summary>One key, one report. The letters are those of Xen where it has the same report.</summary>
+internal static class DebugKeys
+{
+    private const int TypeCount = 8;
+
+    internal static void Press(byte key)
+    {
+        switch (key)
+        {
+            case (byte)'h': Help(); break;
+            case (byte)'d': Registers(); break;
+            case (byte)'q': Domains(); break;
+            case (byte)'t': PageTypes(); break;
+            case (byte)'e': Events(); break;
+            case (byte)'a': TimersReport(); break;
+            case (byte)'m': Memory(); break;
+            case (byte)'i': Pirqs.Report(); break;
+            case (byte)'R':
+                Log.Line("keys"u8).Text("reboot"u8).End();
+                Power.Reset();
+                break;
+            case 1 or (byte)'\r' or (byte)'\n': break;
+            default: Log.Line("keys"u8).Text("no report on this key; h lists them"u8).End(); break;
+        }
+    }
+
+    private static void Help()
+    {
+        Log.Line("keys"u8).Text("a timers | d registers of all vcpus | e event channels | h this list | i interrupts | m memory"u8).End();
+        Log.Line("keys"u8).Text("q domains | t page types | R reboot the machine"u8).End();
+    }
+
+    private static void Registers()
+    {
+        for (int index = 0; index < Scheduler.VcpuCount; index++)
+        {
+            ref Vcpu vcpu = ref VcpuTable.At(index);
+            Name(Log.Line("keys"u8), ref vcpu).Text(vcpu.Context.InKernel != 0 ? " in kernel mode"u8 : " in user mode"u8).End();
+            RegisterDump.Print(ref vcpu.Context.Registers);
+        }
+    }
+
+    private static void Domains()
+    {
+        for (int id = 0; id < DomainTable.Capacity; id++)
+        {
+            if (!DomainTable.Exists((uint)id))
+            {
+                continue;
+            }
+
+            ref Domain domain = ref DomainTable.At(id);
+            Log.Line("keys"u8).Text("d"u8).Decimal((ulong)id).Text(" state "u8).Decimal((ulong)domain.State).Text(" vcpus "u8).Decimal((ulong)domain.VcpuCount)
+                .Text(" pages "u8).Decimal(domain.Memory.TotalPages).Text(" of "u8).Decimal(domain.Memory.MaximumPages).End();
+            for (uint vcpuId = 0; vcpuId < (uint)domain.VcpuCount; vcpuId++)
+            {
+                ref Vcpu vcpu = ref VcpuTable.At(domain.VcpuIndex(vcpuId));
+                Name(Log.Plain().Text("  "u8), ref vcpu).Text(vcpu.Schedule.IsUp ? " up"u8 : " down"u8).Text(vcpu.Schedule.IsBlocked ? " blocked"u8 : ""u8)
+                    .Text(" running "u8).Decimal(vcpu.Time.Running / 1_000_000).Text(" ms, events "u8).Text(VcpuInfoPage.GetMask(ref vcpu) != 0 ? "masked"u8 : "open"u8)
+                    .Text(VcpuInfoPage.IsPending(ref vcpu) ? ", one pending"u8 : ""u8).End();
+            }
+        }
+    }
+
+    private static void PageTypes()
+    {
+        Counts frames = default;
+        for (ulong frame = 0; frame < FrameTable.Count; frame++)
+        {
+            ref FrameInfo info = ref FrameTable.At(new Mfn(frame));
+            if (info.Owner < DomainTable.Capacity && info.TypeCount != 0)
+            {
+                frames[(int)info.Type & (TypeCount - 1)]++;
+            }
+        }
+
+        Log.Line("keys"u8).Text("frames in use as L1 "u8).Decimal(frames[1]).Text(", L2 "u8).Decimal(frames[2]).Text(", L3 "u8).Decimal(frames[3])
+            .Text(", L4 "u8).Decimal(frames[4]).Text(", descriptors "u8).Decimal(frames[5]).Text(", writable "u8).Decimal(frames[7]).End();
+    }
+
+    private static void Events()
+    {
+        for (int id = 0; id < DomainTable.Capacity; id++)
+        {
+            if (!DomainTable.Exists((uint)id))
+            {
+                continue;
+            }
+
+            ref Domain domain = ref DomainTable.At(id);
+            for (uint port = 1; port < (uint)domain.Events.Capacity; port++)
+            {
+                ref EventChannel channel = ref domain.Events.At(port);
+                if (channel.State == EventChannelState.Free)
+                {
+                    continue;
+                }
+
+                Log.Plain().Text("  d"u8).Decimal((ulong)id).Text(" port "u8).Decimal((ulong)port).Text(" vcpu "u8).Decimal((ulong)channel.Vcpu).Text(" "u8)
+                    .Text(StateName(channel.State)).Text(" "u8).Decimal((ulong)channel.Number)
+                    .Text(EventPorts.IsPending(ref domain, port) ? " pending"u8 : ""u8).End();
+            }
+        }
+    }
+
+    private static ReadOnlySpan<byte> StateName(EventChannelState state) => state switch
+    {
+        EventChannelState.Unbound => "unbound"u8,
+        EventChannelState.Interdomain => "interdomain"u8,
+        EventChannelState.Pirq => "pirq"u8,
+        EventChannelState.Virq => "virq"u8,
+        _ => "ipi"u8,
+    };
+
+    private static void TimersReport()
+    {
+        ulong now = SystemTime.Now();
+        Log.Line("keys"u8).Text("now "u8).Decimal(now).Text(" ns"u8).End();
+        for (int index = 0; index < Scheduler.VcpuCount; index++)
+        {
+            ref Vcpu vcpu = ref VcpuTable.At(index);
+            Name(Log.Plain().Text("  "u8), ref vcpu).Text(" one-shot "u8).Decimal(vcpu.Time.SingleShot).Text(" periodic "u8).Decimal(vcpu.Time.PeriodicNext)
+                .Text(" poll "u8).Decimal(vcpu.Time.PollTimeout).End();
+        }
+    }
+
+    private static void Memory()
+        => Log.Line("keys"u8).Text("frames free "u8).Decimal(FrameAllocator.FreeFrames).Text(" of "u8).Decimal(FrameAllocator.TotalFrames)
+            .Text(", TLB flushes "u8).Decimal(Tlb.FlushCount).End();
+
+    private static Log Name(Log line, ref Vcpu vcpu) => line.Text("d"u8).Decimal((ulong)vcpu.DomainId).Text("v"u8).Decimal((ulong)vcpu.Id);
+
+    [InlineArray(TypeCount)]
+    private struct Counts
+    {
+        private ulong _first;
+    }
+}

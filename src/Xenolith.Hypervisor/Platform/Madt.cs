@@ -1,0 +1,105 @@
+// The interrupt controllers, as the firmware lists them.
+using System.Runtime.CompilerServices;
+
+namespace Xenolith.Hypervisor.Platform;
+
+/// <summary>Multiple APIC Description Table (ACPI 6.4, 5.2.12): processors, IO-APICs and how ISA interrupts are wired.</summary>
+internal static class Madt
+{
+    private const int FirstEntry = 44;
+    private const int IsaLines = 16;
+    private const int MaximumIoApics = 8;
+
+    private static IoApicEntries s_ioApics;
+    private static Overrides s_overrides;
+
+    internal static int ProcessorCount { get; private set; }
+
+    internal static int IoApicCount { get; private set; }
+
+    internal static void Parse(ReadOnlySpan<byte> table)
+    {
+        for (int isa = 0; isa < IsaLines; isa++)
+        {
+            s_overrides[isa] = new IsaLine { Line = (uint)isa };
+        }
+
+        int length;
+        for (int at = FirstEntry; at + 2 <= table.Length; at += length)
+        {
+            length = table[at + 1];
+            if (length < 2 || at + length > table.Length)
+            {
+                return;
+            }
+
+            ParseEntry(table.Slice(at, length));
+        }
+    }
+
+    /// <summary>The IO-APIC listed at <paramref name="index"/>.</summary>
+    internal static IoApicEntry IoApicAt(int index) => s_ioApics[index];
+
+    /// <summary>Trigger and polarity of a line that is an ISA interrupt; false for other lines.</summary>
+    internal static bool TryGetIsaLine(uint line, out bool isLevel, out bool isActiveLow)
+    {
+        for (int isa = 0; isa < IsaLines; isa++)
+        {
+            if (s_overrides[isa].Line == line)
+            {
+                isLevel = s_overrides[isa].IsLevel;
+                isActiveLow = s_overrides[isa].IsActiveLow;
+                return true;
+            }
+        }
+
+        isLevel = false;
+        isActiveLow = false;
+        return false;
+    }
+
+    private static void ParseEntry(ReadOnlySpan<byte> entry)
+    {
+        switch (entry[0])
+        {
+            case 0 when entry.Length >= 8 && (Bytes.U32(entry, 4) & 1) != 0:
+            case 9 when entry.Length >= 16 && (Bytes.U32(entry, 8) & 1) != 0:
+                ProcessorCount++;
+                break;
+            case 1 when entry.Length >= 12 && IoApicCount < MaximumIoApics:
+                s_ioApics[IoApicCount] = new IoApicEntry { Id = entry[2], Address = Bytes.U32(entry, 4), FirstLine = Bytes.U32(entry, 8) };
+                IoApicCount++;
+                break;
+            case 2 when entry.Length >= 10 && entry[3] < IsaLines:
+                uint flags = Bytes.U16(entry, 8);
+                s_overrides[entry[3]] = new IsaLine { Line = Bytes.U32(entry, 4), IsActiveLow = (flags & 3) == 3, IsLevel = (flags & 0xC) == 0xC };
+                break;
+        }
+    }
+
+    internal struct IoApicEntry
+    {
+        internal uint Id;
+        internal uint Address;
+        internal uint FirstLine;
+    }
+
+    private struct IsaLine
+    {
+        internal uint Line;
+        internal bool IsLevel;
+        internal bool IsActiveLow;
+    }
+
+    [InlineArray(MaximumIoApics)]
+    private struct IoApicEntries
+    {
+        private IoApicEntry _first;
+    }
+
+    [InlineArray(IsaLines)]
+    private struct Overrides
+    {
+        private IsaLine _first;
+    }
+}

@@ -1,0 +1,53 @@
+// Which device memory a domain may map, and how it must be cached.
+using Xenolith.Hypervisor.Domains;
+using Xenolith.Machine;
+
+namespace Xenolith.Hypervisor.Platform;
+
+/// <summary>Domain 0 drives the hardware; what belongs to the hypervisor stays with it. Other domains get none.</summary>
+internal static class PlatformPermissions
+{
+    private const ulong MessageWindowFirst = 0xFEE00;
+    private const ulong MessageWindowLast = 0xFEEFF;
+    private const ulong CacheBits = PageTableEntry.WriteThrough | PageTableEntry.CacheDisable | PageTableEntry.PatSmall;
+
+    /// <summary>Whether a frame that is not RAM may be mapped. Write-back becomes uncached, write-through and write-protect too.</summary>
+    internal static bool MayMapFrame(ref Domain domain, Mfn frame, ref ulong entry)
+    {
+        if (!domain.IsPrivileged || frame.Value >> (CpuFeatures.PhysicalAddressBits - 12) != 0 || IsHypervisors(frame))
+        {
+            return false;
+        }
+
+        switch (entry & CacheBits)
+        {
+            case 0:
+                entry |= PageTableEntry.WriteThrough | PageTableEntry.CacheDisable;
+                break;
+            case PageTableEntry.WriteThrough:
+            case PageTableEntry.PatSmall | PageTableEntry.WriteThrough:
+                entry |= PageTableEntry.CacheDisable;
+                break;
+        }
+
+        return true;
+    }
+
+    private static bool IsHypervisors(Mfn frame)
+    {
+        if (frame.Value is >= MessageWindowFirst and <= MessageWindowLast || frame == LocalApic.Address.Frame)
+        {
+            return true;
+        }
+
+        for (int i = 0; i < IoApic.Count; i++)
+        {
+            if (frame == IoApic.AddressOf(i).Frame)
+            {
+                return true;
+            }
+        }
+
+        return ReferenceClock.Current == ReferenceClock.Source.Hpet && frame.Value == PlatformInfo.HpetAddress >> 12;
+    }
+}
