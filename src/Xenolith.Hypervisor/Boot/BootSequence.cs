@@ -106,9 +106,15 @@ public static class BootSequence
         DomainTable.Initialize(NewTable<Domain>(DomainTable.Capacity));
         VcpuTable.Initialize(NewTable<Vcpu>(VcpuTable.Capacity), NewTable<VcpuContext>(VcpuTable.Capacity));
         ProcessorTable.Current.CurrentVcpu = -1;
-        BootMemory.Take(early, EarlyFrames.Next.Value - early.Value);
+        ulong unused = EarlyFrames.UnusedEnd.Value - EarlyFrames.UnusedStart.Value;
+        BootMemory.Take(early, unused == 0 ? EarlyFrames.Next.Value - early.Value : EarlyFrames.UnusedStart.Value - early.Value);
+        if (unused != 0)
+        {
+            BootMemory.Take(EarlyFrames.UnusedEnd, EarlyFrames.Next.Value - EarlyFrames.UnusedEnd.Value);
+        }
+
         Log.Line("mm"u8).Text("RAM "u8).Decimal(BootMemory.RamFrames >> 8).Text(" MiB, hypervisor image "u8).Decimal(Image.Frames << 2)
-            .Text(" KiB, its tables "u8).Decimal((EarlyFrames.Next.Value - early.Value) << 2).Text(" KiB"u8).End();
+            .Text(" KiB, its tables "u8).Decimal((EarlyFrames.Next.Value - early.Value - unused) << 2).Text(" KiB"u8).End();
         ReportProcessor();
     }
 

@@ -15,6 +15,9 @@ internal static class Calibration
         bool found = (PlatformInfo.HpetAddress != 0 && ReferenceClock.TryUseHpet(new MachineAddress(PlatformInfo.HpetAddress)))
             || (PlatformInfo.PmTimerPort != 0 && ReferenceClock.TryUsePmTimer(PlatformInfo.PmTimerPort, PlatformInfo.PmTimerIsWide));
         LocalApic.StartMeasurement();
+
+        // The first round warms caches and translators up; only the second counts.
+        ReferenceClock.Wait(1);
         ulong tsc = Tsc.Read();
         uint apic = LocalApic.MeasuredTicks;
         ulong reference = ReferenceClock.Wait(Milliseconds);

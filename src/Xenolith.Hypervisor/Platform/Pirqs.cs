@@ -59,17 +59,12 @@ internal static class Pirqs
         return XenError.None;
     }
 
-    /// <summary>Makes a line bindable. Errors: Invalid, Busy (the hypervisor's own line).</summary>
+    /// <summary>Makes a line bindable. Errors: Invalid.</summary>
     internal static XenError TryMapLine(ref Domain domain, uint line)
     {
         if (line >= LineCount)
         {
             return XenError.Invalid;
-        }
-
-        if ((int)line == Interrupts.SerialLine)
-        {
-            return XenError.Busy;
         }
 
         ref Pirq pirq = ref At(line);
@@ -120,7 +115,8 @@ internal static class Pirqs
         return XenError.None;
     }
 
-    /// <summary>EVTCHNOP_bind_pirq. Errors: Invalid (no such number), NotPermitted (not mapped), Exists (bound), NoSpace (no vector).</summary>
+    /// <summary>EVTCHNOP_bind_pirq. Errors: Invalid (no such number), NotPermitted (not mapped), Exists (bound), Busy (the hypervisor's own
+    /// line), NoSpace (no vector).</summary>
     internal static XenError TryBind(ref Domain domain, uint number, uint port)
     {
         if (number >= Capacity)
@@ -137,6 +133,11 @@ internal static class Pirqs
         if (pirq.Port != 0)
         {
             return XenError.Exists;
+        }
+
+        if (pirq.Kind == PirqKind.Line && (int)number == Interrupts.SerialLine)
+        {
+            return XenError.Busy;
         }
 
         if (pirq.Vector == 0 && !TryAllocateVector(number, out pirq.Vector))

@@ -11,12 +11,20 @@ internal static class PlatformPermissions
     private const ulong MessageWindowLast = 0xFEEFF;
     private const ulong CacheBits = PageTableEntry.WriteThrough | PageTableEntry.CacheDisable | PageTableEntry.PatSmall;
 
-    /// <summary>Whether a frame that is not RAM may be mapped. Write-back becomes uncached, write-through and write-protect too.</summary>
+    /// <summary>
+    /// Whether a frame that is not RAM may be mapped. Write-back becomes uncached, write-through and write-protect
+    /// too; a frame that may only be read loses the right to write.
+    /// </summary>
     internal static bool MayMapFrame(ref Domain domain, Mfn frame, ref ulong entry)
     {
         if (!domain.IsPrivileged || frame.Value >> (CpuFeatures.PhysicalAddressBits - 12) != 0 || IsHypervisors(frame))
         {
             return false;
+        }
+
+        if (IsReadOnly(frame))
+        {
+            entry &= ~PageTableEntry.Writable;
         }
 
         switch (entry & CacheBits)
@@ -48,6 +56,9 @@ internal static class PlatformPermissions
             }
         }
 
-        return ReferenceClock.Current == ReferenceClock.Source.Hpet && frame.Value == PlatformInfo.HpetAddress >> 12;
+        return false;
     }
+
+    /// <summary>The HPET: firmware code that Domain 0 runs reads it, but the clock is the hypervisor's.</summary>
+    private static bool IsReadOnly(Mfn frame) => PlatformInfo.HpetAddress != 0 && frame.Value == PlatformInfo.HpetAddress >> 12;
 }

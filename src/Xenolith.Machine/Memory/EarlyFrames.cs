@@ -14,6 +14,11 @@ public static class EarlyFrames
     /// <summary>First frame not yet given out.</summary>
     public static Mfn Next => new(s_next);
 
+    /// <summary>Frames before <see cref="Next"/> that are not given out either: from here to <see cref="UnusedEnd"/>.</summary>
+    public static Mfn UnusedStart => new(s_skipped);
+
+    public static Mfn UnusedEnd => new(s_skippedEnd);
+
     public static void Initialize(Mfn start, ulong count)
     {
         s_next = start.Value;

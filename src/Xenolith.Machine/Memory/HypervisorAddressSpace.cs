@@ -27,7 +27,10 @@ public static class HypervisorAddressSpace
     /// <summary>Completes the address space that the boot code began: all RAM below <paramref name="frameCount"/>, the M2P, the windows.</summary>
     public static void Initialize(ulong frameCount, Mfn imageStart, ulong imageFrames)
     {
-        s_root = new MachineAddress(Native.ReadCr3()).Frame;
+        // The boot code's root lies in the image, which the direct map's checks keep everybody out of.
+        s_root = EarlyFrames.Allocate(1);
+        PhysicalMemory.Copy(s_root, new MachineAddress(Native.ReadCr3()).Frame);
+        Native.WriteCr3(s_root.Address.Value);
         ExtendDirectMap(frameCount);
         PhysicalMemory.SetBounds(frameCount, imageStart, imageFrames);
         MapMachineToPhysical(frameCount);
