@@ -100,6 +100,8 @@ internal static unsafe class Native
         interrupt();
     }
 
+    internal static void EnterGuest(VcpuContext* context) => throw new HypervisorPanicException("a guest cannot run on the fake machine");
+
     internal static void HaltForever() => throw new HypervisorPanicException("the processor halts for ever");
 
     internal static void TripleFault() => throw new HypervisorPanicException("triple fault");
