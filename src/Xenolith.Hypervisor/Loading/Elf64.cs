@@ -16,13 +16,15 @@ internal ref struct Elf64
     private ReadOnlySpan<byte> _file;
     private int _programHeaders;
 
+    private static ReadOnlySpan<byte> Magic => [0x7F, 0x45, 0x4C, 0x46];
+
     internal int SegmentCount { get; private set; }
 
     internal readonly ulong Entry => Bytes.U64(_file, 24);
 
     internal readonly ReadOnlySpan<byte> File => _file;
 
-    internal static bool IsMagic(ReadOnlySpan<byte> file) => file.Length >= HeaderBytes && file.StartsWith([0x7F, 0x45, 0x4C, 0x46]);
+    internal static bool IsMagic(ReadOnlySpan<byte> file) => file.Length >= HeaderBytes && file.StartsWith(Magic);
 
     /// <summary>Checks the headers and every segment's file range. Errors: NotAKernel, Not64Bit, BadElf, Truncated.</summary>
     internal static LoadError TryOpen(ReadOnlySpan<byte> file, out Elf64 elf)
