@@ -47,7 +47,7 @@ public static unsafe class FakeMachine
         PhysicalMemory.Word(root, 261) = new PageTableEntry(EarlyFrames.Allocate(1), Flags).Value;
         PhysicalMemory.Word(root, 262) = new PageTableEntry(EarlyFrames.Allocate(1), Flags).Value;
         FakeCpu.Cr3 = root.Address.Value;
-        HypervisorAddressSpace.Initialize(FrameCount, new Mfn(512), 512);
+        HypervisorAddressSpace.Initialize(FrameCount, Image.Start, Image.Frames);
         Protection.Enable(true, true);
         Fpu.TrySetXcr0(CpuFeatures.XsaveMask);
         FakeCpu.RootLoads = 0;

@@ -16,7 +16,7 @@ internal ref struct BitReader
     internal readonly bool IsOverrun => _overrun * 8 > _count;
 
     /// <summary>Bytes of the input that have been used, the current one included.</summary>
-    internal readonly int Position => _next - ((_count - (_overrun * 8)) / 8);
+    internal readonly int Position => _next - (Math.Max(_count - (_overrun * 8), 0) / 8);
 
     /// <summary>Takes up to 16 bits.</summary>
     internal uint Take(int bits)

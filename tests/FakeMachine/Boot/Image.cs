@@ -1,10 +1,10 @@
 // Twin: the image of a hypervisor that has none.
 namespace Xenolith.Machine;
 
-/// <summary>Two frames at 2 MiB.</summary>
+/// <summary>Two frames below those that the machine gives out.</summary>
 public static class Image
 {
-    public static Mfn Start => new(512);
+    public static Mfn Start => new(128);
 
     public static ulong Frames => 2;
 }

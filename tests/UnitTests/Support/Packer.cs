@@ -1,0 +1,30 @@
+// Files made by the real packers.
+using System.Diagnostics;
+using System.IO;
+
+namespace Xenolith.UnitTests.Support;
+
+/// <summary>Runs xz and gzip of the system.</summary>
+internal static class Packer
+{
+    /// <summary>Packs by a program that reads its input and writes its output.</summary>
+    internal static byte[] Pack(string program, string arguments, byte[] input)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        System.Threading.Tasks.Task write = System.Threading.Tasks.Task.Run(() =>
+        {
+            process.StandardInput.BaseStream.Write(input);
+            process.StandardInput.Close();
+        });
+        using MemoryStream output = new();
+        process.StandardOutput.BaseStream.CopyTo(output);
+        write.Wait();
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+        return output.ToArray();
+    }
+
+    internal static byte[] Xz(byte[] input, string options = "--check=crc32 --x86 --lzma2=dict=1MiB") => Pack("xz", $"-c -T1 {options}", input);
+
+    internal static byte[] Gzip(byte[] input, int level = 9) => Pack("gzip", $"-c -{level}", input);
+}
