@@ -1,0 +1,2 @@
+// Module-wide settings of the guests.
+[module: System.Runtime.CompilerServices.SkipLocalsInit]
