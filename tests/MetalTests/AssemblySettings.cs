@@ -1,0 +1,4 @@
+// Settings of the whole test assembly.
+
+// Each machine keeps one processor of the host busy.
+[assembly: CollectionBehavior(MaxParallelThreads = 2)]

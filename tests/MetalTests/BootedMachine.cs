@@ -1,0 +1,150 @@
+// A machine in QEMU, as ./x boot starts it, and its console.
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Text;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace Xenolith.MetalTests;
+
+/// <summary>Waits for what the console says; a test never waits for time to pass. The timeout only ends a machine that hangs.</summary>
+internal sealed class BootedMachine : IDisposable
+{
+    private const int TimeoutSeconds = 240;
+
+    private readonly Process _process;
+    private readonly StringBuilder _console = new();
+    private readonly List<string> _arguments;
+    private readonly Task _reader;
+    private int _seen;
+
+    internal BootedMachine(params string[] arguments)
+    {
+        _arguments = [.. arguments, "--timeout", TimeoutSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture)];
+        ProcessStartInfo start = new(Repository.Path("x")) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add("boot");
+        _arguments.ForEach(start.ArgumentList.Add);
+        _process = Process.Start(start)!;
+        _reader = Task.WhenAll(Task.Run(() => Read(_process.StandardOutput)), Task.Run(() => Read(_process.StandardError)));
+    }
+
+    /// <summary>The command that repeats this machine.</summary>
+    internal string Command
+    {
+        get
+        {
+            StringBuilder command = new("./x boot");
+            foreach (string argument in _arguments)
+            {
+                command.Append(' ').Append(argument.Contains(' ', StringComparison.Ordinal) ? $"\"{argument}\"" : argument);
+            }
+
+            return command.ToString();
+        }
+    }
+
+    /// <summary>All that the console said.</summary>
+    internal string Console
+    {
+        get
+        {
+            lock (_console)
+            {
+                return _console.ToString();
+            }
+        }
+    }
+
+    /// <summary>Waits for a text after what has been waited for before; fails when the machine ends without saying it.</summary>
+    internal string WaitFor(string text)
+    {
+        lock (_console)
+        {
+            while (true)
+            {
+                string console = _console.ToString();
+                int at = console.IndexOf(text, _seen, StringComparison.Ordinal);
+                if (at >= 0)
+                {
+                    string before = console[_seen..at];
+                    _seen = at + text.Length;
+                    return before;
+                }
+
+                if (_reader.IsCompleted)
+                {
+                    Assert.Fail($"the machine ended without saying '{text}'\nagain: {Command}\n{Tail(console)}");
+                }
+
+                Monitor.Wait(_console, 1000);
+            }
+        }
+    }
+
+    /// <summary>Types a line.</summary>
+    internal void Type(string line)
+    {
+        _process.StandardInput.Write(line + "\n");
+        _process.StandardInput.Flush();
+    }
+
+    /// <summary>Types keys without an end of line.</summary>
+    internal void Press(string keys)
+    {
+        _process.StandardInput.Write(keys);
+        _process.StandardInput.Flush();
+    }
+
+    /// <summary>Runs a shell command in Domain 0 and gives what it printed; fails unless it succeeds.</summary>
+    internal string Run(string command)
+    {
+        // The marker is split, so that the echo of the line does not match it.
+        Type($"{command}; echo 'do''ne' $?");
+        WaitFor("do''ne");
+        string output = WaitFor("\ndone ") + "\n";
+        string status = WaitFor("\n").Trim();
+        Assert.True(status == "0", $"'{command}' failed with {status}\nagain: {Command}\n{output}");
+        return output;
+    }
+
+    /// <summary>Waits for the machine's own end; gives QEMU's exit status.</summary>
+    internal int WaitForExit()
+    {
+        _process.WaitForExit();
+        _reader.Wait();
+        Assert.True(_process.ExitCode != 124, $"the machine did not end by itself\nagain: {Command}\n{Tail(Console)}");
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+
+        _process.Dispose();
+    }
+
+    private static string Tail(string console) => console[Math.Max(0, console.Length - 4000)..];
+
+    private async Task Read(System.IO.StreamReader stream)
+    {
+        char[] buffer = new char[4096];
+        int count;
+        while ((count = await stream.ReadAsync(buffer)) > 0)
+        {
+            lock (_console)
+            {
+                // Carriage returns depend on who wrote the line; nothing here does.
+                _console.Append(new string(buffer, 0, count).Replace("\r", string.Empty, StringComparison.Ordinal));
+                Monitor.PulseAll(_console);
+            }
+        }
+
+        lock (_console)
+        {
+            Monitor.PulseAll(_console);
+        }
+    }
+}
