@@ -6,6 +6,7 @@ namespace Xenolith.Machine;
 /// <summary>Stops the machine with a reason. For states of the hypervisor itself, never for what a guest asked.</summary>
 public static unsafe class Fatal
 {
+    // SAFETY: only SetReporter writes it, with a routine of the image; it is called with nothing but text.
     private static delegate*<ReadOnlySpan<byte>, void> s_report;
     private static bool s_ending;
 
