@@ -12,16 +12,29 @@ public struct Preemption
     /// <summary>TSC ticks that one hypercall may take before it has to offer a break; set at boot to one millisecond's worth.</summary>
     public static ulong SliceTicks = 1_000_000;
 
-    private readonly ulong _deadline;
+    // 0: the clock has not been read yet.
+    private ulong _deadline;
 
     private Preemption(ulong deadline) => _deadline = deadline;
 
-    /// <summary>A token whose slice begins now.</summary>
-    public static Preemption Start() => new(Tsc.Read() + SliceTicks);
+    /// <summary>A token whose slice begins when it is first asked: work of a single step never reads the clock.</summary>
+    public static Preemption Start() => default;
 
     /// <summary>A token that never asks for a break; for work of bounded length at boot.</summary>
     public static Preemption Never => new(~0UL);
 
     /// <summary>Whether the slice is over. The first step of a hypercall must be done without asking, so that progress is certain.</summary>
-    public readonly bool IsNeeded => Tsc.Read() > _deadline;
+    public bool IsNeeded
+    {
+        get
+        {
+            ulong now = Tsc.Read();
+            if (_deadline == 0)
+            {
+                _deadline = now + SliceTicks;
+            }
+
+            return now > _deadline;
+        }
+    }
 }

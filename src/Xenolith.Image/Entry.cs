@@ -23,7 +23,11 @@ internal static unsafe class Entry
     }
 
     [RuntimeExport("guest_hypercall")]
-    private static VcpuContext* GuestHypercall(VcpuContext* context) => Context(TrapDispatcher.GuestHypercall(context->Index));
+    private static VcpuContext* GuestHypercall(VcpuContext* context)
+    {
+        TrapDispatcher.GuestHypercall(context->Index);
+        return context;
+    }
 
     [RuntimeExport("guest_syscall")]
     private static VcpuContext* GuestSyscall(VcpuContext* context) => Context(TrapDispatcher.GuestSyscall(context->Index));
@@ -41,7 +45,11 @@ internal static unsafe class Entry
     private static VcpuContext* GuestIretFault(VcpuContext* context) => Context(TrapDispatcher.GuestIretFault(context->Index));
 
     [RuntimeExport("guest_trap")]
-    private static VcpuContext* GuestTrap(VcpuContext* context) => Context(TrapDispatcher.GuestTrap(context->Index));
+    private static VcpuContext* GuestTrap(VcpuContext* context)
+    {
+        TrapDispatcher.GuestTrap(context->Index);
+        return context;
+    }
 
     [RuntimeExport("guest_exit_work")]
     private static VcpuContext* GuestExitWork(VcpuContext* context) => Context(TrapDispatcher.ExitWork(context->Index));

@@ -113,6 +113,9 @@ namespace System.Runtime.CompilerServices
     public static unsafe class Unsafe
     {
         [Intrinsic]
+        public static extern void SkipInit<T>(out T value);
+
+        [Intrinsic]
         public static extern ref T Add<T>(ref T source, int elements);
 
         [Intrinsic]

@@ -1,4 +1,5 @@
 // Whose tables and whose frames a page-table hypercall means.
+using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 
@@ -11,7 +12,15 @@ internal static class ForeignDomain
     /// Low 16 bits: owner of the target frames; high 16 bits: owner of the tables plus one, 0 = the caller.
     /// Errors: NoSuchDomain, NotPermitted.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static XenError TryResolve(ref HypercallCall call, uint argument, out ushort tableOwner, out ushort targetOwner)
+    {
+        tableOwner = call.Vcpu.DomainId;
+        targetOwner = tableOwner;
+        return argument == DomainIds.Self ? XenError.None : TryResolveOther(ref call, argument, out tableOwner, out targetOwner);
+    }
+
+    private static XenError TryResolveOther(ref HypercallCall call, uint argument, out ushort tableOwner, out ushort targetOwner)
     {
         ushort self = call.Vcpu.DomainId;
         tableOwner = self;

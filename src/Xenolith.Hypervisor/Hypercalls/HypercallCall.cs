@@ -1,4 +1,5 @@
 // One hypercall in execution: who calls, with which arguments.
+using System.Runtime.CompilerServices;
 using Xenolith.Hypervisor.Domains;
 
 namespace Xenolith.Hypervisor.Hypercalls;
@@ -30,6 +31,7 @@ public ref struct HypercallCall
     /// <summary>Inside a multicall: a nested multicall is refused.</summary>
     public bool IsInMulticall;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public HypercallCall(ref Vcpu vcpu, ref Domain domain)
     {
         Vcpu = ref vcpu;

@@ -1,4 +1,5 @@
 // Giving frames to domains and taking them back.
+using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Machine;
@@ -79,6 +80,7 @@ public static class DomainFrames
     }
 
     /// <summary>A general reference to a frame of that owner; fails for others and when the count is full.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryGet(Mfn frame, ushort owner)
     {
         if (!FrameTable.IsOwnedBy(frame, owner))

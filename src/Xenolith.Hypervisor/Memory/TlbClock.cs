@@ -1,4 +1,5 @@
 // When translations were last dropped, so that a flush is made only where a stale translation may exist.
+using System.Runtime.CompilerServices;
 using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Machine;
 
@@ -31,6 +32,7 @@ public static class TlbClock
     }
 
     /// <summary>Does what has been asked for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Settle()
     {
         if (ProcessorTable.Current.NeedsFlush)

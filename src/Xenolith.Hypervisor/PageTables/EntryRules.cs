@@ -1,4 +1,5 @@
 // Which bits a guest may put into an entry, and what the hypervisor adds.
+using System.Runtime.CompilerServices;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.PageTables;
@@ -19,12 +20,15 @@ internal static class EntryRules
 
     internal static void Initialize() => FrameBits = PageTableEntry.FrameMask & ((1UL << CpuFeatures.PhysicalAddressBits) - 1);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool IsAllowedL1(ulong entry, bool mayChooseCache)
         => (entry & ~(AlwaysAllowed | PageTableEntry.Global | FrameBits | (mayChooseCache ? CacheBits : 0))) == 0;
 
     /// <summary>No superpages, no cache attributes, no global tables: at any level above the first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool IsAllowedTable(ulong entry) => (entry & ~(AlwaysAllowed | FrameBits)) == 0;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ulong AdjustL1(ulong entry)
     {
         if ((entry & PageTableEntry.User) == 0)
@@ -35,6 +39,7 @@ internal static class EntryRules
         return (entry & PageTableEntry.GuestKernel) == 0 ? entry | PageTableEntry.Global : entry;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ulong AdjustTable(ulong entry, int level)
         => entry | PageTableEntry.User | (level == 4 ? PageTableEntry.Accessed : 0);
 }

@@ -1,4 +1,5 @@
 // The page type system: the security of the machine.
+using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
@@ -278,6 +279,7 @@ public static partial class PageTypes
     }
 
     /// <summary>Gives back what a present L1 entry holds of its target.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void DropL1Target(PageTableEntry entry)
     {
         if (!FrameTable.IsRam(entry.Frame))

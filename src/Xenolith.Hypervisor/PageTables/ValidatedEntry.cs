@@ -1,4 +1,5 @@
 // The only value that can be stored into a page table in use.
+using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
@@ -22,9 +23,11 @@ public readonly struct ValidatedEntry
     internal bool IsPresent => (_value & PageTableEntry.Present) != 0;
 
     /// <summary>An entry that is not present may hold anything.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ValidatedEntry NotPresent(ulong value) => new(value & ~PageTableEntry.Present);
 
     /// <summary>Same target and same rights as an entry in force, other flags: nothing is taken. False when that does not hold.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool TryReflag(ulong current, ulong proposed, int level, bool mayChooseCache, out ValidatedEntry entry)
     {
         bool allowed = level == 1 ? EntryRules.IsAllowedL1(proposed, mayChooseCache) : EntryRules.IsAllowedTable(proposed);
@@ -79,7 +82,8 @@ public readonly struct ValidatedEntry
         return XenError.None;
     }
 
-    private static XenError TryTakeL1(ref Domain domain, ushort targetOwner, ulong proposed, out ValidatedEntry entry)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static XenError TryTakeL1(ref Domain domain, ushort targetOwner, ulong proposed, out ValidatedEntry entry)
     {
         entry = default;
         if (!EntryRules.IsAllowedL1(proposed, domain.IsPrivileged))

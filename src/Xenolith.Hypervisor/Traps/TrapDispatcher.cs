@@ -1,4 +1,5 @@
 // Where the entry assembly hands over to C#.
+using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Domains;
@@ -22,7 +23,7 @@ public static class TrapDispatcher
     private const int FirstInterrupt = 32;
 
     /// <summary>An exception or interrupt while the guest ran.</summary>
-    public static int GuestTrap(int index)
+    public static void GuestTrap(int index)
     {
         ref Vcpu vcpu = ref VcpuTable.At(index);
         ref GuestRegisters registers = ref vcpu.Context.Registers;
@@ -40,16 +41,15 @@ public static class TrapDispatcher
             HandleException(ref vcpu, vector, registers.ErrorCode);
         }
 
-        return index;
+        Memory.TlbClock.Settle();
     }
 
     /// <summary>A hypercall other than a quick iret.</summary>
-    public static int GuestHypercall(int index)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void GuestHypercall(int index)
     {
-        ref Vcpu vcpu = ref VcpuTable.At(index);
-        HypercallDispatcher.Run(ref vcpu);
+        HypercallDispatcher.Run(ref VcpuTable.At(index));
         Memory.TlbClock.Settle();
-        return index;
     }
 
     /// <summary>The iret hypercall when the quick way in assembly was not open.</summary>

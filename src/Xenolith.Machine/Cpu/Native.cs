@@ -70,6 +70,9 @@ internal static unsafe class Native
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "cpu_clear_page")] internal static extern void ClearPage(byte* page);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "cpu_copy_page")] internal static extern void CopyPage(byte* to, byte* from);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_copy")] internal static extern bool GuestCopy(void* to, void* from, nuint bytes);
+    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_read8")] internal static extern bool GuestRead8(void* to, void* from);
+    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_read16")] internal static extern bool GuestRead16(void* to, void* from);
+    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_read24")] internal static extern bool GuestRead24(void* to, void* from);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_compare_exchange")] internal static extern bool GuestCompareExchange(ulong* at, ulong comparand, ulong value, ulong* seen);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "enter_guest")] internal static extern void EnterGuest(VcpuContext* context);
 }

@@ -42,18 +42,29 @@ public static unsafe class GuestMemory
     public static bool TryRead<T>(GuestAddress from, out T value)
         where T : unmanaged
     {
-        T copy;
+        Unsafe.SkipInit(out value);
 
-        // SAFETY: sizeof(T) bytes into the local.
-        if (from.IsGuestRange((ulong)sizeof(T)) && Native.GuestCopy(&copy, (void*)from.Value, (nuint)sizeof(T)))
+        // SAFETY: sizeof(T) bytes into the caller's variable, which is cleared when they cannot be had.
+        if (from.IsGuestRange((ulong)sizeof(T)) && Read((T*)Unsafe.AsPointer(ref value), (void*)from.Value))
         {
-            value = copy;
             return true;
         }
 
         value = default;
         return false;
     }
+
+    // The size is known when the code is compiled: one branch is left of these.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Read<T>(T* to, void* from)
+        where T : unmanaged
+        => sizeof(T) switch
+        {
+            8 => Native.GuestRead8(to, from),
+            16 => Native.GuestRead16(to, from),
+            24 => Native.GuestRead24(to, from),
+            _ => Native.GuestCopy(to, from, (nuint)sizeof(T)),
+        };
 
     public static bool TryWrite<T>(GuestAddress to, in T value)
         where T : unmanaged

@@ -1,4 +1,6 @@
 // One 8-byte entry of a page table, of any level, as the processor reads it.
+using System.Runtime.CompilerServices;
+
 namespace Xenolith.Machine;
 
 /// <summary>
@@ -35,6 +37,7 @@ public readonly struct PageTableEntry
 
     public bool IsWritable => (Value & Writable) != 0;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Mfn Frame => new((Value & FrameMask) >> 12);
 
     public ulong Flags => Value & ~FrameMask;

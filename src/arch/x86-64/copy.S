@@ -51,6 +51,38 @@ guest_copy_fault:
         ON_FAULT 3b, guest_copy_fault
         ON_FAULT 30b, guest_copy_fault
 
+// bool guest_read8/16/24(void* to, void* from): the sizes of nearly all structures that hypercalls name.
+        .macro GUEST_READ name, words
+        .balign 16
+        .globl \name
+\name:
+        SMAP_SITE .smap_open
+1:      movq (%rsi), %rax
+        .if \words > 1
+2:      movq 8(%rsi), %rdx
+        ON_FAULT 2b, guest_copy_fault
+        .endif
+        .if \words > 2
+3:      movq 16(%rsi), %rcx
+        ON_FAULT 3b, guest_copy_fault
+        .endif
+        SMAP_SITE .smap_close
+        movq %rax, (%rdi)
+        .if \words > 1
+        movq %rdx, 8(%rdi)
+        .endif
+        .if \words > 2
+        movq %rcx, 16(%rdi)
+        .endif
+        movl $1, %eax
+        ret
+        ON_FAULT 1b, guest_copy_fault
+        .endm
+
+        GUEST_READ guest_read8, 1
+        GUEST_READ guest_read16, 2
+        GUEST_READ guest_read24, 3
+
 // bool guest_compare_exchange(void* guest, ulong comparand, ulong value, ulong* seen): 8 bytes, locked; 0 = fault.
         .balign 16
         .globl guest_compare_exchange

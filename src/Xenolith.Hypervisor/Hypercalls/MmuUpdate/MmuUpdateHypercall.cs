@@ -112,7 +112,8 @@ internal static class MmuUpdateHypercall
             PageType type = info.Type;
             if (type == PageType.L1)
             {
-                return TableUpdate.Write(ref call.Vcpu, ref DomainTable.At(tableOwner), targetOwner, frame, index, 1, request.Value, preserve, ref preemption);
+                ref Domain owner = ref tableOwner == call.Vcpu.DomainId ? ref call.Domain : ref DomainTable.At(tableOwner);
+                return TableUpdate.WriteL1(ref owner, targetOwner, frame, index, request.Value, preserve);
             }
 
             if (type is PageType.L2 or PageType.L3 or PageType.L4)
