@@ -1,11 +1,10 @@
 // hello: is the start information sane?
 using System.Runtime;
 using Xenolith.Abi;
-using Xenolith.Guest;
 
-namespace Xenolith.Guests.Hello;
+namespace Xenolith.Guest.Programs;
 
-internal static unsafe class Program
+internal static unsafe class HelloProgram
 {
     private const ulong InterruptsOn = 0x200;
 

@@ -96,6 +96,7 @@ namespace System.Runtime.CompilerServices
 {
     public enum MethodImplOptions { NoInlining = 8, NoOptimization = 64, AggressiveInlining = 256, InternalCall = 4096 }
 
+    [AttributeUsage(AttributeTargets.Constructor | AttributeTargets.Method)]
     public sealed class MethodImplAttribute : Attribute
     {
         public MethodImplAttribute(MethodImplOptions options) { }

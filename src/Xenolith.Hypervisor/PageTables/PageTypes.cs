@@ -278,6 +278,19 @@ public static partial class PageTypes
         return true;
     }
 
+    /// <summary>Gives back the type reference of a mapping that stays, read-only.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void DropWritableRight(Mfn frame)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        info.DropType();
+        if (info.TypeCount == 0)
+        {
+            info.IsValidated = false;
+            info.Note = TlbClock.Stamp;
+        }
+    }
+
     /// <summary>Gives back what a present L1 entry holds of its target.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void DropL1Target(PageTableEntry entry)

@@ -78,9 +78,9 @@ internal static class TableUpdate
         {
             entry = ValidatedEntry.NotPresent(proposed);
         }
-        else if (ValidatedEntry.TryReflag(current, proposed, 1, domain.IsPrivileged, out entry))
+        else if ((current & PageTableEntry.Present) != 0 && ((current ^ proposed) & ~(EntryRules.FastBits | PageTableEntry.Writable)) == 0
+            && TryReflagL1(ref domain, targetOwner, ref slot, proposed, preserve))
         {
-            Store(ref slot, entry, preserve);
             return XenError.None;
         }
         else
@@ -99,6 +99,30 @@ internal static class TableUpdate
         }
 
         return XenError.None;
+    }
+
+    /// <summary>The entry keeps its target: only flags change, the right to write perhaps among them. False: the long way decides.</summary>
+    private static bool TryReflagL1(ref Domain domain, ushort targetOwner, ref ulong slot, ulong proposed, bool preserve)
+    {
+        ulong current = slot;
+        if (ValidatedEntry.TryReflag(current, proposed, 1, domain.IsPrivileged, out ValidatedEntry entry))
+        {
+            Store(ref slot, entry, preserve);
+            return true;
+        }
+
+        if (!ValidatedEntry.TryChangeRight(current, proposed, targetOwner, domain.IsPrivileged, out entry))
+        {
+            return false;
+        }
+
+        Store(ref slot, entry, preserve);
+        if (!entry.IsWritable)
+        {
+            PageTypes.DropWritableRight(new PageTableEntry(current).Frame);
+        }
+
+        return true;
     }
 
     /// <summary>Stores the entry; with <paramref name="preserve"/> the accessed and dirty bits of the moment are kept.</summary>

@@ -20,6 +20,8 @@ public readonly struct ValidatedEntry
 
     internal ulong Value => _value;
 
+    internal bool IsWritable => (_value & PageTableEntry.Writable) != 0;
+
     internal bool IsPresent => (_value & PageTableEntry.Present) != 0;
 
     /// <summary>An entry that is not present may hold anything.</summary>
@@ -34,6 +36,44 @@ public readonly struct ValidatedEntry
         bool same = (current & proposed & PageTableEntry.Present) != 0 && ((current ^ proposed) & ~EntryRules.FastBits) == 0;
         entry = same && allowed ? new ValidatedEntry(level == 1 ? EntryRules.AdjustL1(proposed) : EntryRules.AdjustTable(proposed, level)) : default;
         return same && allowed;
+    }
+
+    /// <summary>
+    /// A level-1 entry that keeps its target and gains or loses the right to write, as mprotect does: the general reference stays, a
+    /// gained right takes the type reference here, a lost one is dropped by the caller once the entry is stored. False when the
+    /// change is another, or the right cannot be had: then <see cref="TryTakeL1"/> decides.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool TryChangeRight(ulong current, ulong proposed, ushort targetOwner, bool mayChooseCache, out ValidatedEntry entry)
+    {
+        entry = default;
+        Mfn target = new PageTableEntry(proposed).Frame;
+        if ((current & PageTableEntry.Present) == 0 || ((current ^ proposed) & ~(EntryRules.FastBits | PageTableEntry.Writable)) != 0
+            || !EntryRules.IsAllowedL1(proposed, mayChooseCache) || !FrameTable.IsOwnedBy(target, targetOwner))
+        {
+            return false;
+        }
+
+        if ((proposed & PageTableEntry.Writable) != 0)
+        {
+            ref FrameInfo info = ref FrameTable.At(target);
+            if (info.TypeCount == 0)
+            {
+                info.StartType(PageType.Writable);
+                info.IsValidated = true;
+            }
+            else if (info.Type == PageType.Writable && info.TypeCount < FrameInfo.CountLimit)
+            {
+                info.AddType();
+            }
+            else
+            {
+                return false;
+            }
+        }
+
+        entry = new ValidatedEntry(EntryRules.AdjustL1(proposed));
+        return true;
     }
 
     /// <summary>

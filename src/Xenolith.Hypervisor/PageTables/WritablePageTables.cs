@@ -35,7 +35,8 @@ internal static class WritablePageTables
 
         int index = (int)(address.Value & 0xFFF) >> 3;
         int shift = (int)(address.Value & 7) * 8;
-        ulong current = PhysicalMemory.Word(table, index);
+        ref ulong slot = ref PhysicalMemory.Word(table, index);
+        ulong current = slot;
         if (!WriteDecoder.TryDecode(ref vcpu.Context.Registers, current >> shift, out WriteDecoder.Write write)
             || ((uint)address.Value & ((uint)write.Bytes - 1)) != 0)
         {
@@ -46,15 +47,13 @@ internal static class WritablePageTables
         {
             ulong mask = write.Bytes == 8 ? ~0UL : ((1UL << (write.Bytes * 8)) - 1) << shift;
             ulong proposed = (current & ~mask) | ((write.Value << shift) & mask);
-            Preemption never = Preemption.Never;
-
             // The processor sets A and D by itself; a locked operation that lost such a bit would not be one.
-            if (PhysicalMemory.Word(table, index) != current)
+            if (slot != current)
             {
                 return true;
             }
 
-            if (TableUpdate.Write(ref vcpu, ref vcpu.Domain, vcpu.DomainId, table, index, 1, proposed, false, ref never) != XenError.None)
+            if (TableUpdate.WriteL1(ref vcpu.Domain, vcpu.DomainId, table, index, proposed, false) != XenError.None)
             {
                 return false;
             }

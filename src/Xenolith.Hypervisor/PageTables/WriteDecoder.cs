@@ -32,6 +32,49 @@ internal static class WriteDecoder
         internal ulong Rflags;
     }
 
+    /// <summary>
+    /// The forms that make up nearly all of a running kernel's writes: MOV and XCHG of 64 bits, LOCK AND of a byte with a constant;
+    /// all with a plain or an 8-bit displaced base register.
+    /// </summary>
+    private static bool TryDecodeFrequent(ref GuestRegisters registers, ulong current, ulong head, ref Write write)
+    {
+        const int LockPrefix = 0xF0;
+        bool isLocked = (byte)head == LockPrefix;
+        int at = isLocked ? 1 : 0;
+        int rex = (byte)(head >> (at * 8));
+        bool hasRex = (rex & 0xF0) == 0x40;
+        at += hasRex ? 1 : 0;
+        int opcode = (byte)(head >> (at * 8));
+        int modRm = (byte)(head >> ((at * 8) + 8));
+        int mode = modRm >> 6;
+        if (mode > 1 || (modRm & 7) == 4 || (mode == 0 && (modRm & 7) == 5))
+        {
+            return false;
+        }
+
+        at += 2 + mode;
+        if (opcode is 0x87 or 0x89 && (rex & 0xF8) == 0x48 && !isLocked)
+        {
+            int number = ((modRm >> 3) & 7) | ((rex & 4) << 1);
+            write.Bytes = 8;
+            write.Length = at;
+            write.Old = current;
+            write.OldTo = opcode == 0x87 ? number : -1;
+            write.Value = GeneralRegisters.Select(ref registers, number);
+            return true;
+        }
+
+        if (opcode == 0x80 && ((modRm >> 3) & 7) == 4)
+        {
+            write.Bytes = 1;
+            write.Length = at + 1;
+            write.Old = current & 0xFF;
+            return Arithmetic(ref write, 4, current & 0xFF, (byte)(head >> (at * 8)), 0xFF);
+        }
+
+        return false;
+    }
+
     /// <summary><paramref name="current"/> is the memory operand's value (its low bytes count).</summary>
     internal static bool TryDecode(ref GuestRegisters registers, ulong current, out Write write)
     {
@@ -39,6 +82,11 @@ internal static class WriteDecoder
         write.OldTo = -1;
         write.Stores = true;
         write.Rflags = registers.Rflags;
+        if (GuestMemory.TryRead(new GuestAddress(registers.Rip), out ulong head) && TryDecodeFrequent(ref registers, current, head, ref write))
+        {
+            return true;
+        }
+
         Span<byte> code = stackalloc byte[Longest];
         int length = Longest;
         if (!GuestMemory.TryCopyFrom(new GuestAddress(registers.Rip), code))

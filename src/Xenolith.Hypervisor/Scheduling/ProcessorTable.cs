@@ -15,8 +15,11 @@ public static class ProcessorTable
     /// <summary>How many processors run.</summary>
     public static int Count = 1;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ref Processor Current => ref s_slots[Cpu.Index & (Capacity - 1)];
+    public static ref Processor Current
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => ref s_slots[Cpu.Index & (Capacity - 1)];
+    }
 
     public static ref Processor At(int index) => ref s_slots[index & (Capacity - 1)];
 

@@ -37,8 +37,11 @@ public readonly struct PageTableEntry
 
     public bool IsWritable => (Value & Writable) != 0;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Mfn Frame => new((Value & FrameMask) >> 12);
+    public Mfn Frame
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new((Value & FrameMask) >> 12);
+    }
 
     public ulong Flags => Value & ~FrameMask;
 

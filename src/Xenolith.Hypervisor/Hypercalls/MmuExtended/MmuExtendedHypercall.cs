@@ -13,6 +13,15 @@ internal static class MmuExtendedHypercall
 {
     internal static HypercallResult Handle(ref HypercallCall call)
     {
+        // A kernel flushes single pages more often than it does anything else here.
+        bool isPlain = call.Argument1 == 1 && call.Argument2 == 0 && call.Argument3 == DomainIds.Self && !call.Vcpu.Memory.HasDeferred;
+        if (isPlain && GuestMemory.TryRead(new GuestAddress(call.Argument0), out MmuExtendedOp single)
+            && single.Command == (uint)MmuExtendedCommand.InvlpgLocal)
+        {
+            Tlb.FlushPage(new GuestAddress(single.Argument1));
+            return HypercallResult.Success;
+        }
+
         Preemption preemption = Preemption.Start();
         uint count = (uint)call.Argument1;
         if (call.Vcpu.Memory.HasDeferred && !DeferredWork.TryFinish(ref call.Vcpu, ref preemption))
