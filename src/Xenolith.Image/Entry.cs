@@ -35,8 +35,8 @@ internal static unsafe class Entry
     [RuntimeExport("guest_syscall32")]
     private static VcpuContext* GuestSyscall32(VcpuContext* context) => Context(TrapDispatcher.GuestSyscall32(context->Index));
 
-    [RuntimeExport("guest_syscall_fault")]
-    private static VcpuContext* GuestSyscallFault(VcpuContext* context) => Context(TrapDispatcher.GuestSyscallFault(context->Index));
+    [RuntimeExport("guest_bounce_fault")]
+    private static VcpuContext* GuestBounceFault(VcpuContext* context) => Context(TrapDispatcher.GuestBounceFault(context->Index));
 
     [RuntimeExport("guest_iret")]
     private static VcpuContext* GuestIret(VcpuContext* context) => Context(TrapDispatcher.GuestIret(context->Index));

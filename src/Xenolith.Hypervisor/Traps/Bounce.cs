@@ -10,7 +10,6 @@ namespace Xenolith.Hypervisor.Traps;
 /// <summary>Builds the frame on the guest's kernel stack and points the vcpu at the handler.</summary>
 internal static class Bounce
 {
-    private const byte MasksEvents = 4;
     private const ulong ClearedOnEntry = RflagsBits.AlignmentCheck | RflagsBits.Virtual8086 | RflagsBits.Resume | RflagsBits.NestedTask | RflagsBits.Trap;
 
     /// <summary>Delivers an exception through the guest's trap table; without a handler the domain ends.</summary>
@@ -23,7 +22,7 @@ internal static class Bounce
             return;
         }
 
-        Enter(ref vcpu, handler.Address, (handler.Flags & MasksEvents) != 0, hasErrorCode, errorCode);
+        Enter(ref vcpu, handler.Address, (handler.Flags & GuestTrapTable.MasksEvents) != 0, hasErrorCode, errorCode);
     }
 
     /// <summary>Has an exception delivered at the return to the guest.</summary>

@@ -20,7 +20,7 @@ internal static class ControlRegisterEmulation
             case 0:
                 value = (ControlRegisters.Cr0 & ~Cr0Bits.TaskSwitched) | (vcpu.Context.VirtualTaskSwitched != 0 ? Cr0Bits.TaskSwitched : 0);
                 return true;
-            case 2: value = vcpu.Traps.Cr2; return true;
+            case 2: value = vcpu.Context.Cr2; return true;
             case 3: value = vcpu.Context.KernelRoot; return true;
             case 4: value = vcpu.Traps.Cr4; return true;
             default: value = 0; return false;
@@ -41,7 +41,7 @@ internal static class ControlRegisterEmulation
                 PrivilegedInstructions.SetTaskSwitched(ref vcpu, (value & Cr0Bits.TaskSwitched) != 0);
                 return true;
             case 2:
-                vcpu.Traps.Cr2 = value;
+                vcpu.Context.Cr2 = value;
                 VcpuInfoPage.SetCr2(ref vcpu, value);
                 return true;
             case 3:

@@ -42,7 +42,7 @@ internal static class PageFaults
     internal static void Deliver(ref Vcpu vcpu, ulong address, uint errorCode)
     {
         errorCode = vcpu.Context.InKernel != 0 ? errorCode & ~PageFaultBits.User : errorCode | PageFaultBits.User;
-        vcpu.Traps.Cr2 = address;
+        vcpu.Context.Cr2 = address;
         VcpuInfoPage.SetCr2(ref vcpu, address);
         Bounce.Deliver(ref vcpu, Vector, true, errorCode);
     }

@@ -90,9 +90,9 @@ public static class TrapDispatcher
     }
 
     /// <summary>The quick system call could not write its frame.</summary>
-    public static int GuestSyscallFault(int index)
+    public static int GuestBounceFault(int index)
     {
-        DomainCrash.Crash(ref VcpuTable.At(index), "the guest's kernel stack cannot take a system call frame"u8);
+        DomainCrash.Crash(ref VcpuTable.At(index), "the guest's kernel stack cannot take the frame of a system call or page fault"u8);
         return index;
     }
 

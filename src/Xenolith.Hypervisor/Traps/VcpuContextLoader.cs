@@ -63,7 +63,8 @@ internal static class VcpuContextLoader
                 return XenError.Fault;
             }
 
-            vcpu.Traps.Table[vector] = entry;
+            entry.Vector = (byte)vector;
+            GuestTrapTable.Set(ref vcpu, entry);
         }
 
         VcpuTraps.GdtFrames frames = default;

@@ -29,7 +29,6 @@ public struct VcpuTraps
     public ulong LdtBase;
     public int LdtEntries;
 
-    public ulong Cr2;
     public ulong Cr4;
     public ulong Xcr0;
     public uint TscAux;

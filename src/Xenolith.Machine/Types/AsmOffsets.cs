@@ -6,7 +6,7 @@ public static class AsmOffsets
 {
     public const int ContextStack = 0x000;
     public const int ContextRegisters = 0x008;
-    public const int ContextVector = 0x080;
+    public const int ContextErrorCode = 0x080;
     public const int ContextRip = 0x088;
     public const int ContextCs = 0x090;
     public const int ContextRflags = 0x098;
@@ -17,6 +17,7 @@ public static class AsmOffsets
     public const int ContextInKernel = 0x100;
     public const int ContextVirtualTaskSwitched = 0x101;
     public const int ContextSyscallMasksEvents = 0x102;
+    public const int ContextPageFaultMasksEvents = 0x103;
     public const int ContextWork = 0x104;
     public const int ContextKernelRoot = 0x108;
     public const int ContextUserRoot = 0x110;
@@ -27,12 +28,14 @@ public static class AsmOffsets
     public const int ContextVcpuInfo = 0x138;
     public const int ContextIretStack = 0x140;
     public const int ContextIndex = 0x148;
-    public const int ContextHypercallCount = 0x150;
+    public const int ContextPageFaultHandler = 0x150;
+    public const int ContextCr2 = 0x158;
     public const int ContextSize = 0x180;
     public const int EntryAreaFrameEnd = 0;
     public const int EntryAreaScratch = 8;
     public const int ProcessorStackBytes = 32768;
     public const int SyscallVector = 0x100;
+    public const int PageFaultVector = 14;
     public const int HypercallIret = 23;
     public const int FlatCode64 = 0xE033;
     public const int FlatCode32 = 0xE023;

@@ -24,6 +24,9 @@ public struct VcpuContext
     /// <summary>1 when the syscall callback was registered with "mask events".</summary>
     [FieldOffset(AsmOffsets.ContextSyscallMasksEvents)] public byte SyscallMasksEvents;
 
+    /// <summary>1 when the guest's handler of page faults wants events masked.</summary>
+    [FieldOffset(AsmOffsets.ContextPageFaultMasksEvents)] public byte PageFaultMasksEvents;
+
     /// <summary>Not zero: every return to the guest goes through <c>ReturnToGuest</c> first. Bits: see VcpuWork in the core.</summary>
     [FieldOffset(AsmOffsets.ContextWork)] public uint Work;
 
@@ -53,4 +56,10 @@ public struct VcpuContext
 
     /// <summary>Index of this vcpu in the vcpu table.</summary>
     [FieldOffset(AsmOffsets.ContextIndex)] public int Index;
+
+    /// <summary>Handler of page faults from user mode; 0 = none (then the slow path decides).</summary>
+    [FieldOffset(AsmOffsets.ContextPageFaultHandler)] public ulong PageFaultHandler;
+
+    /// <summary>What the guest reads as CR2.</summary>
+    [FieldOffset(AsmOffsets.ContextCr2)] public ulong Cr2;
 }

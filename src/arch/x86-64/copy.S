@@ -1,19 +1,6 @@
 // Copies between the hypervisor and the guest's current address space; a fault ends the copy instead of the hypervisor.
 // The callers have checked that the guest range holds nothing of the hypervisor's.
-#include "offsets.h"
-
-        .macro ON_FAULT from, to
-        .pushsection .fixups, "a"
-        .quad \from, \to
-        .popsection
-        .endm
-
-        .macro SMAP_SITE section
-773:    .byte 0x0f, 0x1f, 0x00
-        .pushsection \section, "a"
-        .quad 773b
-        .popsection
-        .endm
+#include "macros.h"
 
         .text
 
@@ -21,7 +8,7 @@
         .balign 16
         .globl guest_copy
 guest_copy:
-        SMAP_SITE .smap_open
+        OPEN_GUEST_MEMORY
         movq %rdx, %rcx
         shrq $3, %rcx
         jz 2f
@@ -39,11 +26,11 @@ guest_copy:
         incq %rdi
         decl %edx
         jnz 3b
-4:      SMAP_SITE .smap_close
+4:      CLOSE_GUEST_MEMORY
         movl $1, %eax
         ret
 guest_copy_fault:
-        SMAP_SITE .smap_close
+        CLOSE_GUEST_MEMORY
         xorl %eax, %eax
         ret
         ON_FAULT 1b, guest_copy_fault
@@ -56,7 +43,7 @@ guest_copy_fault:
         .balign 16
         .globl \name
 \name:
-        SMAP_SITE .smap_open
+        OPEN_GUEST_MEMORY
 1:      movq (%rsi), %rax
         .if \words > 1
 2:      movq 8(%rsi), %rdx
@@ -66,7 +53,7 @@ guest_copy_fault:
 3:      movq 16(%rsi), %rcx
         ON_FAULT 3b, guest_copy_fault
         .endif
-        SMAP_SITE .smap_close
+        CLOSE_GUEST_MEMORY
         movq %rax, (%rdi)
         .if \words > 1
         movq %rdx, 8(%rdi)
@@ -89,9 +76,9 @@ guest_copy_fault:
 guest_compare_exchange:
         movq %rcx, %r8
         movq %rsi, %rax
-        SMAP_SITE .smap_open
+        OPEN_GUEST_MEMORY
 1:      lock cmpxchgq %rdx, (%rdi)
-        SMAP_SITE .smap_close
+        CLOSE_GUEST_MEMORY
         movq %rax, (%r8)
         movl $1, %eax
         ret

@@ -1,12 +1,7 @@
 // Instructions that C# cannot express: one small routine each, System V calling convention.
 #include "offsets.h"
+#include "macros.h"
         .text
-
-        .macro ROUTINE name
-        .balign 16
-        .globl \name
-\name:
-        .endm
 
 ROUTINE cpu_rdtsc
         rdtsc
@@ -95,35 +90,21 @@ ROUTINE cpu_halt_forever
 1:      hlt
         jmp 1b
 
-ROUTINE cpu_in8
+        .macro PORT_ACCESS bits, in, out
+ROUTINE cpu_in\bits
         movl %edi, %edx
         xorl %eax, %eax
-        inb %dx, %al
+        \in
         ret
-ROUTINE cpu_in16
-        movl %edi, %edx
-        xorl %eax, %eax
-        inw %dx, %ax
-        ret
-ROUTINE cpu_in32
-        movl %edi, %edx
-        inl %dx, %eax
-        ret
-ROUTINE cpu_out8
+ROUTINE cpu_out\bits
         movl %edi, %edx
         movl %esi, %eax
-        outb %al, %dx
+        \out
         ret
-ROUTINE cpu_out16
-        movl %edi, %edx
-        movl %esi, %eax
-        outw %ax, %dx
-        ret
-ROUTINE cpu_out32
-        movl %edi, %edx
-        movl %esi, %eax
-        outl %eax, %dx
-        ret
+        .endm
+        PORT_ACCESS 8, "inb %dx, %al", "outb %al, %dx"
+        PORT_ACCESS 16, "inw %dx, %ax", "outw %ax, %dx"
+        PORT_ACCESS 32, "inl %dx, %eax", "outl %eax, %dx"
 
 // void cpu_load_gdt(ushort limit, ulong base): loads GDTR only.
 ROUTINE cpu_load_gdt

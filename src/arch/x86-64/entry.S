@@ -2,6 +2,7 @@
 // Contract: see README.md. The processor pushes a guest's frame into its VcpuContext (TSS.RSP0 and the SYSCALL entry point there);
 // C# runs on the stack of the processor with interrupts off.
 #include "offsets.h"
+#include "macros.h"
 
 // Offset of a context field from RSP when RSP points at the frame's RIP.
 #define AT(field) (field - ContextRip)(%rsp)
@@ -12,30 +13,10 @@
 #define SLOT_RAX AT(0x58)
 #define VCPU_INFO_PENDING 0
 #define VCPU_INFO_MASK 1
+#define VCPU_INFO_CR2 0x10
 #define RFLAGS_IF 0x200
 
         .text
-
-        .macro ON_FAULT from, to
-        .pushsection .fixups, "a"
-        .quad \from, \to
-        .popsection
-        .endm
-
-// Three-byte no-ops that the boot code turns into STAC and CLAC when SMAP is on.
-        .macro OPEN_GUEST_MEMORY
-771:    .byte 0x0f, 0x1f, 0x00
-        .pushsection .smap_open, "a"
-        .quad 771b
-        .popsection
-        .endm
-
-        .macro CLOSE_GUEST_MEMORY
-772:    .byte 0x0f, 0x1f, 0x00
-        .pushsection .smap_close, "a"
-        .quad 772b
-        .popsection
-        .endm
 
         .macro PUSH_GENERAL
         pushq %rdi
@@ -141,6 +122,41 @@ syscall_entry:
         PUSH_GENERAL
         ENTER_CSHARP guest_hypercall
 
+// From user mode to the guest's kernel: root, GS base and event mask. Leaves the kernel's stack in RDX and the old mask in ECX; RSP at
+// the frame's RIP; clobbers RAX.
+        .macro SWITCH_TO_KERNEL masks_events
+        movq AT(ContextKernelRoot), %rax
+        movq %rax, %cr3
+        EXCHANGE_GS ContextUserGsBase, ContextKernelGsBase
+        movb $1, AT(ContextInKernel)
+        movq AT(ContextKernelStack), %rdx
+        movq AT(ContextVcpuInfo), %rax
+        movzbl VCPU_INFO_MASK(%rax), %ecx
+        cmpb $0, AT(\masks_events)
+        je 776f
+        movb $1, VCPU_INFO_MASK(%rax)
+776:
+        .endm
+
+// The part that all frames share, below the kernel's stack in RDX: RIP, CS with the old mask (ECX), RFLAGS, RSP, SS. Clobbers RAX, RCX.
+        .macro STORE_FRAME on_fault
+        movq AT(ContextRip), %rax
+        GUARDED \on_fault, movq %rax, -40(%rdx)
+        movq AT(ContextRflags), %rax
+        testl %ecx, %ecx
+        jz 777f
+        andq $~RFLAGS_IF, %rax
+777:    GUARDED \on_fault, movq %rax, -24(%rdx)
+        shlq $32, %rcx
+        movzwl AT(ContextCs), %eax
+        orq %rcx, %rax
+        GUARDED \on_fault, movq %rax, -32(%rdx)
+        movq AT(ContextRsp), %rax
+        GUARDED \on_fault, movq %rax, -16(%rdx)
+        movzwl AT(ContextSs), %eax
+        GUARDED \on_fault, movq %rax, -8(%rdx)
+        .endm
+
 // A system call of a guest's user mode: builds the syscall callback's frame on the guest's kernel stack.
 user_syscall:
         movq %rax, SLOT_RAX
@@ -151,40 +167,13 @@ user_syscall:
         je syscall_slow
         cmpq $0, AT(ContextKernelStack)
         je syscall_slow
-        movq AT(ContextKernelRoot), %rax
-        movq %rax, %cr3
-        EXCHANGE_GS ContextUserGsBase, ContextKernelGsBase
-        movb $1, AT(ContextInKernel)
-        movq AT(ContextKernelStack), %rdx
-        movq AT(ContextVcpuInfo), %rax
-        movzbl VCPU_INFO_MASK(%rax), %ecx
-        cmpb $0, AT(ContextSyscallMasksEvents)
-        je 1f
-        movb $1, VCPU_INFO_MASK(%rax)
-1:      OPEN_GUEST_MEMORY
+        SWITCH_TO_KERNEL ContextSyscallMasksEvents
+        OPEN_GUEST_MEMORY
+        STORE_FRAME syscall_stack_fault
         movq AT(ContextRip), %rax
-2:      movq %rax, -56(%rdx)
-3:      movq %r11, -48(%rdx)
-4:      movq %rax, -40(%rdx)
-        movq %r11, %rax
-        testl %ecx, %ecx
-        jz 5f
-        andq $~RFLAGS_IF, %rax
-5:      movq %rax, -24(%rdx)
-        shlq $32, %rcx
-        orq $FlatCode64, %rcx
-6:      movq %rcx, -32(%rdx)
-        movq AT(ContextRsp), %rax
-7:      movq %rax, -16(%rdx)
-8:      movq $FlatStack, -8(%rdx)
+        GUARDED syscall_stack_fault, movq %rax, -56(%rdx)
+        GUARDED syscall_stack_fault, movq %r11, -48(%rdx)
         CLOSE_GUEST_MEMORY
-        ON_FAULT 2b, syscall_stack_fault
-        ON_FAULT 3b, syscall_stack_fault
-        ON_FAULT 4b, syscall_stack_fault
-        ON_FAULT 5b, syscall_stack_fault
-        ON_FAULT 6b, syscall_stack_fault
-        ON_FAULT 7b, syscall_stack_fault
-        ON_FAULT 8b, syscall_stack_fault
         subq $56, %rdx
         movq %rdx, AT(ContextRsp)
         movq AT(ContextSyscallCallback), %rcx
@@ -196,12 +185,13 @@ user_syscall:
 
 syscall_stack_fault:
         CLOSE_GUEST_MEMORY
+bounce_stack_fault:
         movq SLOT_RAX, %rax
         movq SLOT_RDX, %rdx
         pushq $0
         movl $SyscallVector, 4(%rsp)
         PUSH_GENERAL
-        ENTER_CSHARP guest_syscall_fault
+        ENTER_CSHARP guest_bounce_fault
 
 syscall_slow:
         movq SLOT_RAX, %rax
@@ -240,42 +230,33 @@ iret_hypercall:
         cmpq %rax, %rdx
         jb iret_slow
         OPEN_GUEST_MEMORY
-1:      movq 0x30(%rdx), %rcx
+        GUARDED iret_slow_close, movq 0x30(%rdx), %rcx
         movq AT(ContextVcpuInfo), %rax
         btl $9, %ecx
-        jc 2f
+        jc 1f
         movb $1, VCPU_INFO_MASK(%rax)
-        jmp 3f
-2:      movb $0, VCPU_INFO_MASK(%rax)
+        jmp 2f
+1:      movb $0, VCPU_INFO_MASK(%rax)
         cmpb $0, VCPU_INFO_PENDING(%rax)
         jne iret_slow_close
-3:      testl $0x100, 0x18(%rdx)
+2:      GUARDED iret_slow_close, testl $0x100, 0x18(%rdx)
         jne iret_slow_close
         andq $~0x23000, %rcx            // IOPL, VM
         orq $RFLAGS_IF, %rcx
         movq %rcx, AT(ContextRflags)
-4:      movq 0x20(%rdx), %rax
+        GUARDED iret_slow_close, movq 0x20(%rdx), %rax
         movq %rax, AT(ContextRip)
-5:      movq 0x40(%rdx), %rax
+        GUARDED iret_slow_close, movq 0x40(%rdx), %rax
         orq $3, %rax
         movq %rax, AT(ContextSs)
-6:      movq 0x08(%rdx), %r11
-7:      movq 0x10(%rdx), %rax
+        GUARDED iret_slow_close, movq 0x08(%rdx), %r11
+        GUARDED iret_slow_close, movq 0x10(%rdx), %rax
         movq %rax, SLOT_RCX
-8:      movq 0x00(%rdx), %rax
+        GUARDED iret_slow_close, movq 0x00(%rdx), %rax
         movq %rax, SLOT_RAX
-9:      movq 0x38(%rdx), %rcx
-10:     movq 0x28(%rdx), %rax
+        GUARDED iret_slow_close, movq 0x38(%rdx), %rcx
+        GUARDED iret_slow_close, movq 0x28(%rdx), %rax
         CLOSE_GUEST_MEMORY
-        ON_FAULT 1b, iret_slow_close
-        ON_FAULT 3b, iret_slow_close
-        ON_FAULT 4b, iret_slow_close
-        ON_FAULT 5b, iret_slow_close
-        ON_FAULT 6b, iret_slow_close
-        ON_FAULT 7b, iret_slow_close
-        ON_FAULT 8b, iret_slow_close
-        ON_FAULT 9b, iret_slow_close
-        ON_FAULT 10b, iret_slow_close
         movq %rcx, AT(ContextRsp)
         movzwl %ax, %ecx                // bits above the selector are the guest kernel's own
         movl %ecx, %eax
@@ -283,14 +264,14 @@ iret_hypercall:
         movq %rcx, AT(ContextCs)
         notl %eax
         testl $3, %eax
-        jnz 11f
+        jnz 3f
         movq AT(ContextUserRoot), %rax
         testq %rax, %rax
         jz iret_slow
         movq %rax, %cr3
         EXCHANGE_GS ContextKernelGsBase, ContextUserGsBase
         movb $0, AT(ContextInKernel)
-11:     movzwl AT(ContextSs), %eax
+3:      movzwl AT(ContextSs), %eax
         movq %rax, AT(ContextSs)
         movq SLOT_RDX, %rdx
         movq SLOT_RCX, %rcx
@@ -367,6 +348,66 @@ trap_from_guest:
         PUSH_GENERAL
         ENTER_CSHARP guest_trap
 
+// A page fault in a guest's user mode is nobody's but its kernel's: CR2, then the frame. Whatever is unusual goes the long way.
+        .balign 16
+page_fault:
+        movl $PageFaultVector, 4(%rsp)
+        testb $3, 16(%rsp)
+        jz trap_in_hypervisor
+        addq $8, %rsp
+        cmpb $0, AT(ContextInKernel)
+        jne page_fault_slow
+        cmpl $0, AT(ContextWork)
+        jne page_fault_slow
+        cmpq $0, AT(ContextPageFaultHandler)
+        je page_fault_slow
+        cmpq $0, AT(ContextKernelStack)
+        je page_fault_slow
+        testl $~0x17, AT(ContextErrorCode) // present, write, user, fetch: anything else is unusual
+        jnz page_fault_slow
+        movq %rax, SLOT_RAX
+        movq %rdx, SLOT_RDX
+        movq %cr2, %rdx
+        movq %rdx, %rax
+        shrq $43, %rax
+        cmpl $0x1ffff0, %eax            // the hypervisor's range: perhaps a page of the LDT's window
+        je page_fault_restore
+        movq %rcx, SLOT_RCX
+        movq %rdx, AT(ContextCr2)
+        movq AT(ContextVcpuInfo), %rax
+        movq %rdx, VCPU_INFO_CR2(%rax)
+        SWITCH_TO_KERNEL ContextPageFaultMasksEvents
+        OPEN_GUEST_MEMORY
+        STORE_FRAME page_fault_stack_fault
+        movl AT(ContextErrorCode), %eax
+        orl $4, %eax
+        GUARDED page_fault_stack_fault, movq %rax, -48(%rdx)
+        GUARDED page_fault_stack_fault, movq %r11, -56(%rdx)
+        movq SLOT_RCX, %rax
+        GUARDED page_fault_stack_fault, movq %rax, -64(%rdx)
+        CLOSE_GUEST_MEMORY
+        subq $64, %rdx
+        movq AT(ContextRflags), %r11
+        movq %rdx, AT(ContextRsp)
+        movq AT(ContextPageFaultHandler), %rcx
+        andq $~0x77100, %r11            // AC, VM, RF, NT, IOPL, TF
+        movq SLOT_RAX, %rax
+        movq SLOT_RDX, %rdx
+        movq AT(ContextRsp), %rsp
+        sysretq
+
+page_fault_stack_fault:
+        CLOSE_GUEST_MEMORY
+        movq SLOT_RCX, %rcx
+        jmp bounce_stack_fault
+
+page_fault_restore:
+        movq SLOT_RAX, %rax
+        movq SLOT_RDX, %rdx
+page_fault_slow:
+        subq $8, %rsp
+        jmp trap_from_guest
+
 trap_in_hypervisor:
         pushq %rax
         leaq iret_to_guest(%rip), %rax
@@ -441,6 +482,9 @@ trap_on_own_stack:
         .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
         .else
         pushq $0
+        .endif
+        .if \vector == PageFaultVector
+        jmp page_fault
         .endif
         movl $\vector, 4(%rsp)
         .if (\vector == 1) || (\vector == 2) || (\vector == 8) || (\vector == 18)

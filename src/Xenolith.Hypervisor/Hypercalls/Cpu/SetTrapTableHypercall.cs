@@ -1,5 +1,6 @@
 // set_trap_table: the guest's exception handlers.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Traps;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Hypercalls;
@@ -15,7 +16,7 @@ internal static class SetTrapTableHypercall
         {
             for (int i = 0; i < 256; i++)
             {
-                call.Vcpu.Traps.Table[i] = default;
+                GuestTrapTable.Set(ref call.Vcpu, new TrapInfo { Vector = (byte)i });
             }
 
             return HypercallResult.Success;
@@ -38,7 +39,7 @@ internal static class SetTrapTableHypercall
                 return HypercallResult.From(XenError.Invalid);
             }
 
-            call.Vcpu.Traps.Table[entry.Vector] = entry;
+            GuestTrapTable.Set(ref call.Vcpu, entry);
             call.Argument0 += 16;
         }
 
