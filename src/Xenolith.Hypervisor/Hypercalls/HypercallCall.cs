@@ -1,6 +1,7 @@
 // One hypercall in execution: who calls, with which arguments.
 using System.Runtime.CompilerServices;
 using Xenolith.Hypervisor.Domains;
+using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Hypercalls;
 
@@ -36,5 +37,18 @@ public ref struct HypercallCall
     {
         Vcpu = ref vcpu;
         Domain = ref domain;
+    }
+
+    /// <summary>The arguments as the calling convention has them in registers (public arch-x86/xen-x86_64.h).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public HypercallCall(ref Vcpu vcpu, ref Domain domain, in GuestRegisters registers)
+    {
+        Vcpu = ref vcpu;
+        Domain = ref domain;
+        Argument0 = registers.Rdi;
+        Argument1 = registers.Rsi;
+        Argument2 = registers.Rdx;
+        Argument3 = registers.R10;
+        Argument4 = registers.R8;
     }
 }

@@ -1,4 +1,5 @@
 // The hypercall table, in the order of the ABI.
+using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Machine;
@@ -11,18 +12,12 @@ internal static class HypercallDispatcher
     private const ulong SyscallBytes = 2;
 
     /// <summary>Runs the hypercall in the registers of the vcpu.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Run(ref Vcpu vcpu)
     {
         ref GuestRegisters registers = ref vcpu.Context.Registers;
         ulong number = registers.Rax;
-        HypercallCall call = new(ref vcpu, ref vcpu.Domain)
-        {
-            Argument0 = registers.Rdi,
-            Argument1 = registers.Rsi,
-            Argument2 = registers.Rdx,
-            Argument3 = registers.R10,
-            Argument4 = registers.R8,
-        };
+        HypercallCall call = new(ref vcpu, ref vcpu.Domain, in registers);
         HypercallResult result = Execute((HypercallNumber)number, ref call);
         if (!result.IsContinuation)
         {

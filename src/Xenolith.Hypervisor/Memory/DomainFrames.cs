@@ -99,15 +99,23 @@ public static class DomainFrames
     }
 
     /// <summary>Drops a general reference; the last one frees the frame, wiped.</summary>
-    public static void Put(Mfn frame)
+    public static void Put(Mfn frame) => Put(ref FrameTable.At(frame), frame);
+
+    /// <summary>As above, when the frame's entry is at hand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Put(ref FrameInfo info, Mfn frame)
     {
-        ref FrameInfo info = ref FrameTable.At(frame);
         if (info.DropGeneral())
         {
-            // A translation that the last owner left in a TLB must not reach the next owner's data.
-            TlbClock.RequestFlush();
-            PhysicalMemory.Clear(frame);
-            FrameAllocator.Free(frame, 0);
+            Free(frame);
         }
+    }
+
+    private static void Free(Mfn frame)
+    {
+        // A translation that the last owner left in a TLB must not reach the next owner's data.
+        TlbClock.RequestFlush();
+        PhysicalMemory.Clear(frame);
+        FrameAllocator.Free(frame, 0);
     }
 }

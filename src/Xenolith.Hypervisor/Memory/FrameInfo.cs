@@ -1,4 +1,6 @@
 // What the hypervisor knows of one machine frame, in 16 bytes.
+using System.Runtime.CompilerServices;
+
 namespace Xenolith.Hypervisor.Memory;
 
 /// <summary>
@@ -14,6 +16,7 @@ public struct FrameInfo
     /// <summary>Counts stay below this, so that no guest can make one wrap.</summary>
     public const uint CountLimit = 0x7FFF_FFFF;
 
+    private const ulong OneReference = 1UL << 32;
     private const ulong TypeMask = 7;
     private const ulong ValidatedBit = 1 << 4;
     private const ulong BuildingBit = 1 << 5;
@@ -89,6 +92,37 @@ public struct FrameInfo
     {
         OwnerWord -= 1UL << 32;
         return GeneralCount == 0;
+    }
+
+    /// <summary>One more writable reference: of a frame in no use, or writable already. False: it is in use as another type, or the count is full.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryAddWritable()
+    {
+        ulong word = TypeWord;
+        if (word < OneReference)
+        {
+            TypeWord = OneReference | ValidatedBit | (ulong)PageType.Writable;
+            return true;
+        }
+
+        if ((word & TypeMask) != (ulong)PageType.Writable || word >= (ulong)CountLimit << 32)
+        {
+            return false;
+        }
+
+        TypeWord = word + OneReference;
+        return true;
+    }
+
+    /// <summary>Drops a writable reference; with the last one the frame is stamped, since it may still be cached as writable.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void DropWritable(uint stamp)
+    {
+        TypeWord -= OneReference;
+        if (TypeWord < OneReference)
+        {
+            TypeWord = (ulong)PageType.Writable | (((ulong)stamp << 8) & NoteMask);
+        }
     }
 
     public void AddType() => TypeWord += 1UL << 32;

@@ -12,6 +12,7 @@ public static class FrameTable
     public const ulong LowFrames = 256;
 
     private static Table<FrameInfo> s_frames;
+    private static FrameInfo s_none = new() { OwnerWord = DomainIds.Invalid };
 
     public static ulong Count => (ulong)s_frames.Count;
 
@@ -28,6 +29,18 @@ public static class FrameTable
     /// <summary>The entry of a frame that is known to be in the table.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ref FrameInfo At(Mfn frame) => ref s_frames[frame.Value];
+
+    /// <summary>The entry of a frame, or one that belongs to DOMID_INVALID, which nobody is, when there is no such frame.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ref FrameInfo Find(Mfn frame)
+    {
+        if (frame.Value >= (ulong)s_frames.Count)
+        {
+            return ref s_none;
+        }
+
+        return ref s_frames[frame.Value];
+    }
 
     /// <summary>Whether the frame is RAM that some domain or the hypervisor owns; anything else is device space.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -23,7 +23,7 @@ internal static class GuestPageTables
 
         for (int shift = 39; shift > 12; shift -= 9)
         {
-            PageTableEntry entry = new(PhysicalMemory.Word(table, (int)(value >> shift)));
+            PageTableEntry entry = new(PhysicalMemory.WordOrZero(table, (int)(value >> shift)));
             if ((entry.Value & (PresentTable | PageTableEntry.LargePage)) != PresentTable)
             {
                 return false;
@@ -32,7 +32,7 @@ internal static class GuestPageTables
             table = entry.Frame;
         }
 
-        ref FrameInfo info = ref FrameTable.At(table);
+        ref FrameInfo info = ref FrameTable.Find(table);
         return info.Type == PageType.L1 && info.TypeCount != 0;
     }
 }

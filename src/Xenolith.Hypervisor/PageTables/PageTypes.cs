@@ -278,35 +278,22 @@ public static partial class PageTypes
         return true;
     }
 
-    /// <summary>Gives back the type reference of a mapping that stays, read-only.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void DropWritableRight(Mfn frame)
-    {
-        ref FrameInfo info = ref FrameTable.At(frame);
-        info.DropType();
-        if (info.TypeCount == 0)
-        {
-            info.IsValidated = false;
-            info.Note = TlbClock.Stamp;
-        }
-    }
-
-    /// <summary>Gives back what a present L1 entry holds of its target.</summary>
+    /// <summary>Gives back what a present L1 entry holds of its target; device memory keeps no counts.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void DropL1Target(PageTableEntry entry)
     {
-        if (!FrameTable.IsRam(entry.Frame))
+        Mfn frame = entry.Frame;
+        ref FrameInfo info = ref FrameTable.Find(frame);
+        if (info.Owner is DomainIds.Io or DomainIds.Invalid)
         {
             return;
         }
 
         if (entry.IsWritable)
         {
-            DropLeaf(entry.Frame);
+            info.DropWritable(TlbClock.Stamp);
         }
-        else
-        {
-            DomainFrames.Put(entry.Frame);
-        }
+
+        DomainFrames.Put(ref info, frame);
     }
 }

@@ -23,7 +23,7 @@ internal static class TableUpdate
     {
         if (level == 1)
         {
-            return WriteL1(ref domain, targetOwner, table, index, proposed, preserve);
+            return WriteL1(ref domain, targetOwner, ref PhysicalMemory.Word(table, index), proposed, preserve);
         }
 
         ulong current = PhysicalMemory.Word(table, index);
@@ -37,7 +37,7 @@ internal static class TableUpdate
         {
             entry = ValidatedEntry.NotPresent(proposed);
         }
-        else if (ValidatedEntry.TryReflag(current, proposed, level, domain.IsPrivileged, out entry))
+        else if (ValidatedEntry.TryReflagTable(current, proposed, level, out entry))
         {
             Store(ref PhysicalMemory.Word(table, index), entry, preserve);
             TlbClock.RequestFlush();
@@ -68,19 +68,29 @@ internal static class TableUpdate
         return XenError.None;
     }
 
-    /// <summary>As <see cref="Write"/> for a validated L1 table: the most frequent operation of all. Errors: Invalid, NotPermitted, Busy.</summary>
-    internal static XenError WriteL1(ref Domain domain, ushort targetOwner, Mfn table, int index, ulong proposed, bool preserve)
+    /// <summary>
+    /// As <see cref="Write"/> for a slot of a validated L1 table: the most frequent operation of all, and nearly always one of three:
+    /// the entry is made or unmade, or it keeps its target and only flags change, the right to write perhaps among them.
+    /// Errors: Invalid, NotPermitted, Busy.
+    /// </summary>
+    internal static XenError WriteL1(ref Domain domain, ushort targetOwner, ref ulong slot, ulong proposed, bool preserve)
     {
-        ref ulong slot = ref PhysicalMemory.Word(table, index);
         ulong current = slot;
+        ulong change = (current ^ proposed) & ~EntryRules.FastBits;
         ValidatedEntry entry;
         if ((proposed & PageTableEntry.Present) == 0)
         {
             entry = ValidatedEntry.NotPresent(proposed);
         }
-        else if ((current & PageTableEntry.Present) != 0 && ((current ^ proposed) & ~(EntryRules.FastBits | PageTableEntry.Writable)) == 0
-            && TryReflagL1(ref domain, targetOwner, ref slot, proposed, preserve))
+        else if ((change & ~PageTableEntry.Writable) == 0
+            && ValidatedEntry.TryReflagL1(targetOwner, proposed, RightOf(change, proposed), domain.IsPrivileged, out entry))
         {
+            Store(ref slot, entry, preserve);
+            if ((change & current) != 0)
+            {
+                FrameTable.At(new PageTableEntry(current).Frame).DropWritable(TlbClock.Stamp);
+            }
+
             return XenError.None;
         }
         else
@@ -101,29 +111,9 @@ internal static class TableUpdate
         return XenError.None;
     }
 
-    /// <summary>The entry keeps its target: only flags change, the right to write perhaps among them. False: the long way decides.</summary>
-    private static bool TryReflagL1(ref Domain domain, ushort targetOwner, ref ulong slot, ulong proposed, bool preserve)
-    {
-        ulong current = slot;
-        if (ValidatedEntry.TryReflag(current, proposed, 1, domain.IsPrivileged, out ValidatedEntry entry))
-        {
-            Store(ref slot, entry, preserve);
-            return true;
-        }
-
-        if (!ValidatedEntry.TryChangeRight(current, proposed, targetOwner, domain.IsPrivileged, out entry))
-        {
-            return false;
-        }
-
-        Store(ref slot, entry, preserve);
-        if (!entry.IsWritable)
-        {
-            PageTypes.DropWritableRight(new PageTableEntry(current).Frame);
-        }
-
-        return true;
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static RightChange RightOf(ulong change, ulong proposed)
+        => change == 0 ? RightChange.None : (change & proposed) != 0 ? RightChange.Gained : RightChange.Lost;
 
     /// <summary>Stores the entry; with <paramref name="preserve"/> the accessed and dirty bits of the moment are kept.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

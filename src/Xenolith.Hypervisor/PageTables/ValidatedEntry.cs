@@ -28,45 +28,35 @@ public readonly struct ValidatedEntry
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ValidatedEntry NotPresent(ulong value) => new(value & ~PageTableEntry.Present);
 
-    /// <summary>Same target and same rights as an entry in force, other flags: nothing is taken. False when that does not hold.</summary>
+    /// <summary>A table's entry that keeps its target and rights and changes other flags: nothing is taken. False when that does not hold.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static bool TryReflag(ulong current, ulong proposed, int level, bool mayChooseCache, out ValidatedEntry entry)
+    internal static bool TryReflagTable(ulong current, ulong proposed, int level, out ValidatedEntry entry)
     {
-        bool allowed = level == 1 ? EntryRules.IsAllowedL1(proposed, mayChooseCache) : EntryRules.IsAllowedTable(proposed);
         bool same = (current & proposed & PageTableEntry.Present) != 0 && ((current ^ proposed) & ~EntryRules.FastBits) == 0;
-        entry = same && allowed ? new ValidatedEntry(level == 1 ? EntryRules.AdjustL1(proposed) : EntryRules.AdjustTable(proposed, level)) : default;
-        return same && allowed;
+        bool allowed = same && EntryRules.IsAllowedTable(proposed);
+        entry = allowed ? new ValidatedEntry(EntryRules.AdjustTable(proposed, level)) : default;
+        return allowed;
     }
 
     /// <summary>
-    /// A level-1 entry that keeps its target and gains or loses the right to write, as mprotect does: the general reference stays, a
-    /// gained right takes the type reference here, a lost one is dropped by the caller once the entry is stored. False when the
-    /// change is another, or the right cannot be had: then <see cref="TryTakeL1"/> decides.
+    /// A level-1 entry that keeps its target. <paramref name="right"/> is how the right to write changes: when it is gained, the type
+    /// reference is taken here; when it is lost, the caller drops that once the entry is stored. The general reference stays. False:
+    /// the flags are not allowed, or the right cannot change in this short way; then <see cref="TryTakeL1"/> decides.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static bool TryChangeRight(ulong current, ulong proposed, ushort targetOwner, bool mayChooseCache, out ValidatedEntry entry)
+    internal static bool TryReflagL1(ushort targetOwner, ulong proposed, RightChange right, bool mayChooseCache, out ValidatedEntry entry)
     {
         entry = default;
-        Mfn target = new PageTableEntry(proposed).Frame;
-        if ((current & PageTableEntry.Present) == 0 || ((current ^ proposed) & ~(EntryRules.FastBits | PageTableEntry.Writable)) != 0
-            || !EntryRules.IsAllowedL1(proposed, mayChooseCache) || !FrameTable.IsOwnedBy(target, targetOwner))
+        if (!EntryRules.IsAllowedL1(proposed, mayChooseCache))
         {
             return false;
         }
 
-        if ((proposed & PageTableEntry.Writable) != 0)
+        if (right != RightChange.None)
         {
-            ref FrameInfo info = ref FrameTable.At(target);
-            if (info.TypeCount == 0)
-            {
-                info.StartType(PageType.Writable);
-                info.IsValidated = true;
-            }
-            else if (info.Type == PageType.Writable && info.TypeCount < FrameInfo.CountLimit)
-            {
-                info.AddType();
-            }
-            else
+            // Device memory keeps no counts, and what may be written there is not decided here.
+            ref FrameInfo info = ref FrameTable.Find(new PageTableEntry(proposed).Frame);
+            if (info.Owner != targetOwner || targetOwner >= DomainIds.FirstReserved || (right == RightChange.Gained && !info.TryAddWritable()))
             {
                 return false;
             }
@@ -132,43 +122,34 @@ public readonly struct ValidatedEntry
         }
 
         Mfn target = new PageTableEntry(proposed).Frame;
-        if (!FrameTable.IsRam(target))
+        ref FrameInfo info = ref FrameTable.Find(target);
+        if (info.Owner is DomainIds.Io or DomainIds.Invalid)
         {
-            ulong adjusted = EntryRules.AdjustL1(proposed);
-            if (!PlatformPermissions.MayMapFrame(ref domain, target, ref adjusted))
-            {
-                return target.Value == PageTableEntry.FrameMask >> 12 ? XenError.Invalid : XenError.NotPermitted;
-            }
-
-            entry = new ValidatedEntry(adjusted);
-            return XenError.None;
+            return TryMapDevice(ref domain, target, proposed, out entry);
         }
 
-        if (!DomainFrames.TryGet(target, targetOwner))
+        if (info.Owner != targetOwner || info.GeneralCount is 0 or >= FrameInfo.CountLimit
+            || ((proposed & PageTableEntry.Writable) != 0 && !info.TryAddWritable()))
         {
             return XenError.Busy;
         }
 
-        if ((proposed & PageTableEntry.Writable) != 0)
+        info.AddGeneral();
+        entry = new ValidatedEntry(EntryRules.AdjustL1(proposed));
+        return XenError.None;
+    }
+
+    /// <summary>Device memory: no counts are kept; the domain's permissions decide.</summary>
+    private static XenError TryMapDevice(ref Domain domain, Mfn target, ulong proposed, out ValidatedEntry entry)
+    {
+        entry = default;
+        ulong adjusted = EntryRules.AdjustL1(proposed);
+        if (!PlatformPermissions.MayMapFrame(ref domain, target, ref adjusted))
         {
-            ref FrameInfo info = ref FrameTable.At(target);
-            if (info.TypeCount == 0)
-            {
-                info.StartType(PageType.Writable);
-                info.IsValidated = true;
-            }
-            else if (info.Type == PageType.Writable && info.TypeCount < FrameInfo.CountLimit)
-            {
-                info.AddType();
-            }
-            else
-            {
-                DomainFrames.Put(target);
-                return XenError.Busy;
-            }
+            return target.Value == PageTableEntry.FrameMask >> 12 ? XenError.Invalid : XenError.NotPermitted;
         }
 
-        entry = new ValidatedEntry(EntryRules.AdjustL1(proposed));
+        entry = new ValidatedEntry(adjusted);
         return XenError.None;
     }
 }

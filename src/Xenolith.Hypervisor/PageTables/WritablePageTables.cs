@@ -22,22 +22,33 @@ internal static class WritablePageTables
 
         PageTableEntry mapped = new(PhysicalMemory.Word(mapping, mappingIndex));
         Mfn table = mapped.Frame;
-        if (!mapped.IsPresent || mapped.IsWritable || !FrameTable.IsOwnedBy(table, vcpu.DomainId))
+        ref FrameInfo info = ref FrameTable.Find(table);
+        if (!mapped.IsPresent || mapped.IsWritable || info.Owner != vcpu.DomainId
+            || info.Type != PageType.L1 || info.TypeCount == 0 || !info.IsValidated)
         {
             return false;
         }
 
-        ref FrameInfo info = ref FrameTable.At(table);
-        if (info.Type != PageType.L1 || info.TypeCount == 0 || !info.IsValidated)
-        {
-            return false;
-        }
-
-        int index = (int)(address.Value & 0xFFF) >> 3;
         int shift = (int)(address.Value & 7) * 8;
-        ref ulong slot = ref PhysicalMemory.Word(table, index);
+        ref ulong slot = ref PhysicalMemory.Word(table, (int)(address.Value & 0xFFF) >> 3);
         ulong current = slot;
-        if (!WriteDecoder.TryDecode(ref vcpu.Context.Registers, current >> shift, out WriteDecoder.Write write)
+        ref GuestRegisters registers = ref vcpu.Context.Registers;
+        _ = GuestMemory.TryRead(new GuestAddress(registers.Rip), out ulong head);
+        if (shift == 0 && WriteDecoder.IsWholeEntry(head, out int number, out bool isExchange, out int length))
+        {
+            ref ulong register = ref GeneralRegisters.Select(ref registers, number);
+            if (TableUpdate.WriteL1(ref vcpu.Domain, vcpu.DomainId, ref slot, register, false) != XenError.None)
+            {
+                return false;
+            }
+
+            register = isExchange ? current : register;
+            registers.Rip += (ulong)length;
+            registers.Rflags &= ~RflagsBits.Resume;
+            return true;
+        }
+
+        if (!WriteDecoder.TryDecode(ref registers, head, current >> shift, out WriteDecoder.Write write)
             || ((uint)address.Value & ((uint)write.Bytes - 1)) != 0)
         {
             return false;
@@ -53,13 +64,13 @@ internal static class WritablePageTables
                 return true;
             }
 
-            if (TableUpdate.WriteL1(ref vcpu.Domain, vcpu.DomainId, table, index, proposed, false) != XenError.None)
+            if (TableUpdate.WriteL1(ref vcpu.Domain, vcpu.DomainId, ref slot, proposed, false) != XenError.None)
             {
                 return false;
             }
         }
 
-        WriteDecoder.Complete(ref vcpu.Context.Registers, in write);
+        WriteDecoder.Complete(ref registers, in write);
         return true;
     }
 }

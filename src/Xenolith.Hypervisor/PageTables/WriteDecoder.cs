@@ -1,4 +1,5 @@
 // The instructions by which a kernel writes a page table entry in memory.
+using System.Runtime.CompilerServices;
 using Xenolith.Hypervisor.Traps;
 using Xenolith.Machine;
 
@@ -33,56 +34,59 @@ internal static class WriteDecoder
     }
 
     /// <summary>
-    /// The forms that make up nearly all of a running kernel's writes: MOV and XCHG of 64 bits, LOCK AND of a byte with a constant;
-    /// all with a plain or an 8-bit displaced base register.
+    /// The form that most of a running kernel's writes have: MOV or XCHG of a 64-bit register with a memory operand that is a base
+    /// register, perhaps with an 8-bit displacement. <paramref name="head"/> holds the instruction's first 8 bytes.
     /// </summary>
-    private static bool TryDecodeFrequent(ref GuestRegisters registers, ulong current, ulong head, ref Write write)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool IsWholeEntry(ulong head, out int register, out bool isExchange, out int length)
+    {
+        const int Move = 0x89;
+        const int Exchange = 0x87;
+        int rex = (byte)head;
+        int opcode = (byte)(head >> 8);
+        int modRm = (byte)(head >> 16);
+        register = ((modRm >> 3) & 7) | ((rex & 4) << 1);
+        isExchange = opcode == Exchange;
+        length = 3 + (modRm >> 6);
+        return (rex & 0xF8) == 0x48 && (isExchange || opcode == Move) && IsPlainBase(modRm);
+    }
+
+    /// <summary>Whether an operand is a base register with no more than an 8-bit displacement: neither SIB nor RIP-relative.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsPlainBase(int modRm) => modRm < 0x80 && (modRm & 7) != 4 && (modRm & 0xC7) != 5;
+
+    /// <summary>LOCK AND of a byte with a constant, by which a kernel takes the right to write from an entry; operand as above.</summary>
+    private static bool TryDecodeLockedAnd(ulong current, ulong head, ref Write write)
     {
         const int LockPrefix = 0xF0;
-        bool isLocked = (byte)head == LockPrefix;
-        int at = isLocked ? 1 : 0;
-        int rex = (byte)(head >> (at * 8));
-        bool hasRex = (rex & 0xF0) == 0x40;
-        at += hasRex ? 1 : 0;
+        const int ByteWithConstant = 0x80;
+        const int And = 4;
+        int at = (head & 0xF000) == 0x4000 ? 2 : 1;
         int opcode = (byte)(head >> (at * 8));
         int modRm = (byte)(head >> ((at * 8) + 8));
-        int mode = modRm >> 6;
-        if (mode > 1 || (modRm & 7) == 4 || (mode == 0 && (modRm & 7) == 5))
+        if ((byte)head != LockPrefix || opcode != ByteWithConstant || ((modRm >> 3) & 7) != And || !IsPlainBase(modRm))
         {
             return false;
         }
 
-        at += 2 + mode;
-        if (opcode is 0x87 or 0x89 && (rex & 0xF8) == 0x48 && !isLocked)
-        {
-            int number = ((modRm >> 3) & 7) | ((rex & 4) << 1);
-            write.Bytes = 8;
-            write.Length = at;
-            write.Old = current;
-            write.OldTo = opcode == 0x87 ? number : -1;
-            write.Value = GeneralRegisters.Select(ref registers, number);
-            return true;
-        }
-
-        if (opcode == 0x80 && ((modRm >> 3) & 7) == 4)
-        {
-            write.Bytes = 1;
-            write.Length = at + 1;
-            write.Old = current & 0xFF;
-            return Arithmetic(ref write, 4, current & 0xFF, (byte)(head >> (at * 8)), 0xFF);
-        }
-
-        return false;
+        at += 2 + (modRm >> 6);
+        write.Bytes = 1;
+        write.Length = at + 1;
+        write.Old = current & 0xFF;
+        return Arithmetic(ref write, And, current & 0xFF, (byte)(head >> (at * 8)), 0xFF);
     }
 
-    /// <summary><paramref name="current"/> is the memory operand's value (its low bytes count).</summary>
-    internal static bool TryDecode(ref GuestRegisters registers, ulong current, out Write write)
+    /// <summary>
+    /// <paramref name="head"/> holds the instruction's first 8 bytes, 0 when they could not be read at once;
+    /// <paramref name="current"/> is the memory operand's value (its low bytes count).
+    /// </summary>
+    internal static bool TryDecode(ref GuestRegisters registers, ulong head, ulong current, out Write write)
     {
         write = default;
         write.OldTo = -1;
         write.Stores = true;
         write.Rflags = registers.Rflags;
-        if (GuestMemory.TryRead(new GuestAddress(registers.Rip), out ulong head) && TryDecodeFrequent(ref registers, current, head, ref write))
+        if (TryDecodeLockedAnd(current, head, ref write))
         {
             return true;
         }

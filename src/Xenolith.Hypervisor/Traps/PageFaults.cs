@@ -14,12 +14,28 @@ internal static class PageFaults
 
     internal static void Handle(ref Vcpu vcpu, ulong address, uint errorCode)
     {
-        ref VcpuContext context = ref vcpu.Context;
-        bool inKernel = context.InKernel != 0;
-        ulong window = DescriptorWindow.LdtAddress(vcpu.Index);
-        if (address - window < DescriptorWindow.LdtPages * 4096UL)
+        if (address - GuestAddress.HypervisorStart < GuestAddress.HypervisorEnd - GuestAddress.HypervisorStart)
         {
-            ulong offset = address - window;
+            HandleHypervisorRange(ref vcpu, address, errorCode);
+            return;
+        }
+
+        if (vcpu.Context.InKernel != 0
+            && (errorCode & (WriteToPresent | PageFaultBits.Reserved | PageFaultBits.InstructionFetch)) == WriteToPresent
+            && WritablePageTables.TryEmulate(ref vcpu, new GuestAddress(address)))
+        {
+            return;
+        }
+
+        Deliver(ref vcpu, address, errorCode);
+    }
+
+    /// <summary>A page of the LDT's window is mapped when the processor first asks for it; anything else there is the guest's mistake.</summary>
+    private static void HandleHypervisorRange(ref Vcpu vcpu, ulong address, uint errorCode)
+    {
+        ulong offset = address - DescriptorWindow.LdtAddress(vcpu.Index);
+        if (offset < DescriptorWindow.LdtPages * 4096UL)
+        {
             if (LocalDescriptorTable.TryMapPage(ref vcpu, offset))
             {
                 return;
@@ -27,12 +43,6 @@ internal static class PageFaults
 
             address = vcpu.Traps.LdtBase + offset;
             errorCode &= ~PageFaultBits.Present;
-        }
-        else if (inKernel
-            && (errorCode & (WriteToPresent | PageFaultBits.Reserved | PageFaultBits.InstructionFetch)) == WriteToPresent
-            && WritablePageTables.TryEmulate(ref vcpu, new GuestAddress(address)))
-        {
-            return;
         }
 
         Deliver(ref vcpu, address, errorCode);

@@ -20,18 +20,23 @@ public static unsafe class PhysicalMemory
     /// <summary>Frames that the direct map covers: one more than the highest frame of RAM.</summary>
     public static ulong FrameCount => s_frameCount;
 
-    public static Span<byte> Bytes(Mfn frame) => new(DirectMap(frame, 1), 4096);
+    public static Span<byte> Bytes(Mfn frame) => new(DirectMap(frame), 4096);
 
-    public static Span<ulong> Words(Mfn frame) => new(DirectMap(frame, 1), 512);
+    public static Span<ulong> Words(Mfn frame) => new(DirectMap(frame), 512);
 
     /// <summary>One of the 512 words of a frame; only the low 9 bits of the index count.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static ref ulong Word(Mfn frame, int index) => ref ((ulong*)DirectMap(frame, 1))[index & 511];
+    public static ref ulong Word(Mfn frame, int index) => ref ((ulong*)DirectMap(frame))[index & 511];
+
+    /// <summary>As <see cref="Word"/>, to read a number that may name no RAM at all: then 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong WordOrZero(Mfn frame, int index)
+        => frame.Value < s_frameCount ? ((ulong*)(DirectMapStart + (frame.Value << 12)))[index & 511] : 0;
 
     /// <summary>The 32-bit word at a byte offset, which is rounded down to a multiple of 4 below 4096.</summary>
-    public static ref uint Word32(Mfn frame, int byteOffset) => ref ((uint*)DirectMap(frame, 1))[(byteOffset & 4095) >> 2];
+    public static ref uint Word32(Mfn frame, int byteOffset) => ref ((uint*)DirectMap(frame))[(byteOffset & 4095) >> 2];
 
-    public static ref byte Byte(Mfn frame, int offset) => ref ((byte*)DirectMap(frame, 1))[offset & 4095];
+    public static ref byte Byte(Mfn frame, int offset) => ref ((byte*)DirectMap(frame))[offset & 4095];
 
     /// <summary>A struct inside a frame; panics when it would reach beyond it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -44,7 +49,7 @@ public static unsafe class PhysicalMemory
         }
 
         // SAFETY: the struct lies within the frame that DirectMap checked.
-        return ref *(T*)((byte*)DirectMap(frame, 1) + offset);
+        return ref *(T*)((byte*)DirectMap(frame) + offset);
     }
 
     /// <summary>A range of physical memory below the end of the direct map: modules of the loader, firmware tables.</summary>
@@ -59,19 +64,31 @@ public static unsafe class PhysicalMemory
         return new Span<byte>((byte*)DirectMap(start.Frame, frames) + start.Offset, bytes);
     }
 
-    public static void Clear(Mfn frame) => Native.ClearPage((byte*)DirectMap(frame, 1));
+    public static void Clear(Mfn frame) => Native.ClearPage((byte*)DirectMap(frame));
 
-    public static void Copy(Mfn to, Mfn from) => Native.CopyPage((byte*)DirectMap(to, 1), (byte*)DirectMap(from, 1));
+    public static void Copy(Mfn to, Mfn from) => Native.CopyPage((byte*)DirectMap(to), (byte*)DirectMap(from));
 
     /// <summary>Compare-exchange on one of the 512 words of a frame; gives the value found.</summary>
     public static ulong CompareExchange(Mfn frame, int index, ulong value, ulong comparand)
         => Interlocked.CompareExchange(ref Word(frame, index), value, comparand);
 
     /// <summary>Hypervisor address of a byte of a frame, for the entry path's fields.</summary>
-    public static ulong DirectMapAddress(Mfn frame, int offset) => (ulong)DirectMap(frame, 1) + ((ulong)offset & 4095);
+    public static ulong DirectMapAddress(Mfn frame, int offset) => (ulong)DirectMap(frame) + ((ulong)offset & 4095);
+
+    /// <summary>Pointer to a frame; panics unless the direct map covers it and it is none of the image's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void* DirectMap(Mfn frame)
+    {
+        // SAFETY: below the image the difference wraps to a large number.
+        if (frame.Value >= s_frameCount || frame.Value - s_imageStart < s_imageFrames)
+        {
+            Outside();
+        }
+
+        return (void*)(DirectMapStart + (frame.Value << 12));
+    }
 
     /// <summary>Pointer to the first of some frames; panics unless all are covered by the direct map and none is the image's.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void* DirectMap(Mfn first, ulong frames)
     {
         // SAFETY: the sum cannot wrap when both terms are at most the frame count.

@@ -1,5 +1,6 @@
 // From the boot loader to C#: Multiboot 1 header, checks of the processor, long mode, the jump to the high half.
 #include "offsets.h"
+#include "macros.h"
 
 #define VIRTUAL_BASE 0xffff82d080000000
 #define MULTIBOOT_MAGIC 0x1BADB002
@@ -168,9 +169,7 @@ RhpFallbackFailFast:
         jmp corelib_panic
 
 // void corelib_move(byte* to, byte* from, nuint bytes): overlapping ranges are allowed.
-        .balign 16
-        .globl corelib_move
-corelib_move:
+ROUTINE corelib_move
         movq %rdi, %rax
         subq %rsi, %rax
         cmpq %rdx, %rax
@@ -184,44 +183,30 @@ corelib_move:
         addq $8, %rdi
         decq %rcx
         jnz 1b
-2:      andl $7, %edx
-        jz 4f
-20:     movb (%rsi), %al
-        movb %al, (%rdi)
-        incq %rsi
-        incq %rdi
-        decl %edx
-        jnz 20b
+2:      movl %edx, %ecx
+        andl $7, %ecx
+        rep movsb
         ret
-3:      testq %rdx, %rdx
-        jz 4f
-30:     movb -1(%rsi, %rdx), %al
-        movb %al, -1(%rdi, %rdx)
-        decq %rdx
-        jnz 30b
-4:      ret
+3:      leaq -1(%rsi, %rdx), %rsi       // the target lies above within the source: from the end down
+        leaq -1(%rdi, %rdx), %rdi
+        movq %rdx, %rcx
+        std
+        rep movsb
+        cld
+        ret
 
 // void corelib_fill(byte* to, byte value, nuint bytes)
-        .balign 16
-        .globl corelib_fill
-corelib_fill:
+ROUTINE corelib_fill
         movzbl %sil, %eax
         movabsq $0x0101010101010101, %rcx
         imulq %rcx, %rax
         movq %rdx, %rcx
         shrq $3, %rcx
-        jz 2f
-1:      movq %rax, (%rdi)
-        addq $8, %rdi
-        decq %rcx
-        jnz 1b
-2:      andl $7, %edx
-        jz 4f
-3:      movb %al, (%rdi)
-        incq %rdi
-        decl %edx
-        jnz 3b
-4:      ret
+        rep stosq
+        movl %edx, %ecx
+        andl $7, %ecx
+        rep stosb
+        ret
 
         .data
         .balign 8

@@ -19,39 +19,15 @@
         .text
 
         .macro PUSH_GENERAL
-        pushq %rdi
-        pushq %rsi
-        pushq %rdx
-        pushq %rcx
-        pushq %rax
-        pushq %r8
-        pushq %r9
-        pushq %r10
-        pushq %r11
-        pushq %rbx
-        pushq %rbp
-        pushq %r12
-        pushq %r13
-        pushq %r14
-        pushq %r15
+        .irp register, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+        pushq %\register
+        .endr
         .endm
 
         .macro POP_GENERAL
-        popq %r15
-        popq %r14
-        popq %r13
-        popq %r12
-        popq %rbp
-        popq %rbx
-        popq %r11
-        popq %r10
-        popq %r9
-        popq %r8
-        popq %rax
-        popq %rcx
-        popq %rdx
-        popq %rsi
-        popq %rdi
+        .irp register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+        popq %\register
+        .endr
         .endm
 
 // The vector registers that compiled C# can touch: ./x check proves the list.
@@ -458,18 +434,10 @@ trap_on_own_stack:
         swapgs
         movq %gs:EntryAreaFrameEnd, %rax
         swapgs
-        movq 16(%rsp), %rcx
-        movq %rcx, -48(%rax)
-        movq 24(%rsp), %rcx
-        movq %rcx, -40(%rax)
-        movq 32(%rsp), %rcx
-        movq %rcx, -32(%rax)
-        movq 40(%rsp), %rcx
-        movq %rcx, -24(%rax)
-        movq 48(%rsp), %rcx
-        movq %rcx, -16(%rax)
-        movq 56(%rsp), %rcx
-        movq %rcx, -8(%rax)
+        .irp word, 0, 8, 16, 24, 32, 40
+        movq 16+\word(%rsp), %rcx
+        movq %rcx, \word-48(%rax)
+        .endr
         popq %rcx
         subq $48, %rax
         xchgq %rax, (%rsp)

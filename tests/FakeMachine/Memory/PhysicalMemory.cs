@@ -19,6 +19,8 @@ public static unsafe class PhysicalMemory
 
     public static ref ulong Word(Mfn frame, int index) => ref ((ulong*)DirectMap(frame, 1))[index & 511];
 
+    public static ulong WordOrZero(Mfn frame, int index) => frame.Value < FrameCount ? Word(frame, index) : 0;
+
     public static ref uint Word32(Mfn frame, int byteOffset) => ref ((uint*)DirectMap(frame, 1))[(byteOffset & 4095) >> 2];
 
     public static ref byte Byte(Mfn frame, int offset) => ref ((byte*)DirectMap(frame, 1))[offset & 4095];

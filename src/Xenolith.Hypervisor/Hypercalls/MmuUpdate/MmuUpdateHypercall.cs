@@ -1,4 +1,5 @@
 // mmu_update: changes to page table entries by machine address.
+using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
@@ -57,7 +58,12 @@ internal static class MmuUpdateHypercall
                 break;
             }
 
-            error = Apply(ref call, request, tableOwner, targetOwner, ref preemption);
+            error = IsOrdinary(request, tableOwner)
+                ? TableUpdate.WriteL1(
+                    ref tableOwner == call.Vcpu.DomainId ? ref call.Domain : ref DomainTable.At(tableOwner), targetOwner,
+                    ref PhysicalMemory.Word(new Mfn(request.Pointer >> 12), (int)(request.Pointer & 0xFFF) >> 3), request.Value,
+                    (request.Pointer & 7) == Abi.MmuUpdate.PreserveAccessedDirty)
+                : Apply(ref call, request, tableOwner, targetOwner, ref preemption);
             if (error != XenError.None)
             {
                 break;
@@ -77,6 +83,15 @@ internal static class MmuUpdateHypercall
         }
 
         return HypercallResult.From(error);
+    }
+
+    /// <summary>Nearly every request: an entry of an L1 table in use.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsOrdinary(Abi.MmuUpdate request, ushort tableOwner)
+    {
+        ref FrameInfo info = ref FrameTable.Find(new Mfn(request.Pointer >> 12));
+        return (request.Pointer & 7) is Abi.MmuUpdate.NormalPageTableUpdate or Abi.MmuUpdate.PreserveAccessedDirty && info.Owner == tableOwner
+            && info.TypeCount != 0 && info.Type == PageType.L1;
     }
 
     private static XenError Apply(ref HypercallCall call, Abi.MmuUpdate request, ushort tableOwner, ushort targetOwner, ref Preemption preemption)
@@ -99,12 +114,12 @@ internal static class MmuUpdateHypercall
             return XenError.NotImplemented;
         }
 
-        if (!FrameTable.IsOwnedBy(frame, tableOwner))
+        ref FrameInfo info = ref FrameTable.Find(frame);
+        if (info.Owner != tableOwner)
         {
             return XenError.Invalid;
         }
 
-        ref FrameInfo info = ref FrameTable.At(frame);
         int index = (int)(request.Pointer & 0xFFF) >> 3;
         bool preserve = command == Abi.MmuUpdate.PreserveAccessedDirty;
         if (info.TypeCount != 0)
@@ -112,8 +127,7 @@ internal static class MmuUpdateHypercall
             PageType type = info.Type;
             if (type == PageType.L1)
             {
-                ref Domain owner = ref tableOwner == call.Vcpu.DomainId ? ref call.Domain : ref DomainTable.At(tableOwner);
-                return TableUpdate.WriteL1(ref owner, targetOwner, frame, index, request.Value, preserve);
+                return TableUpdate.WriteL1(ref DomainTable.At(tableOwner), targetOwner, ref PhysicalMemory.Word(frame, index), request.Value, preserve);
             }
 
             if (type is PageType.L2 or PageType.L3 or PageType.L4)
