@@ -24,6 +24,6 @@ internal static unsafe class Entry
         Report.Begin("Error: the guest's own check failed, reason "u8);
         Text.Decimal(reason);
         Text.EndLine();
-        Xen.PowerOff();
+        Xen.EndMachine();
     }
 }

@@ -98,7 +98,7 @@ internal static unsafe class Report
         }
 
         Text.EndLine();
-        Xen.PowerOff();
+        Xen.EndMachine();
     }
 
     internal static void Begin(ReadOnlySpan<byte> verdict)
@@ -114,6 +114,6 @@ internal static unsafe class Report
         Begin(verdict);
         Text.Write(why);
         Text.EndLine();
-        Xen.PowerOff();
+        Xen.EndMachine();
     }
 }

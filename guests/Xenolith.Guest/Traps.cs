@@ -149,6 +149,6 @@ internal static unsafe class Traps
         Text.Write(" cr2 "u8);
         Text.Hex(s_cr2);
         Text.EndLine();
-        Xen.PowerOff();
+        Xen.EndMachine();
     }
 }

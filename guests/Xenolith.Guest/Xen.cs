@@ -40,9 +40,10 @@ internal static unsafe class Xen
 
     internal static long EventChannel(uint operation, void* argument) => Call(HypercallNumber.EventChannelOp, operation, (ulong)argument);
 
-    internal static void PowerOff()
+    /// <summary>A reset, which ./x boot --guest makes the end of QEMU: it needs no ACPI in the guest on any hypervisor.</summary>
+    internal static void EndMachine()
     {
-        uint reason = (uint)ShutdownReason.PowerOff;
+        uint reason = (uint)ShutdownReason.Reboot;
         while (true)
         {
             Call(HypercallNumber.SchedOp, 2, (ulong)(&reason));

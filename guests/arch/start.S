@@ -102,7 +102,7 @@ guest_first_stack:
         .balign 4096
         .globl guest_pages, guest_pages_end, guest_stack_end, guest_trap_stack_end
 guest_pages:
-        .skip 64 * 4096
+        .skip 256 * 4096
 guest_pages_end:
         .skip 8 * 4096
 guest_stack_end:

@@ -71,13 +71,21 @@ internal static unsafe class TrapsProgram
         Expect([0xCC], 3, 0, 1, "#BP by int3"u8);
         Expect([0xCD, 0x03], 3, 0, 2, "#BP by int 3"u8);
         Expect([0xCD, 0x04], 4, 0, 2, "#OF by int 4"u8);
-        Expect([0xF1], 1, 0, 1, "#DB by icebp"u8);
+        if (Machine.IsTranslator)
+        {
+            // QEMU's translator does not know the instruction at privilege 3.
+            Expect([0xF1], 6, 0, 0, "icebp on the translator"u8);
+        }
+        else
+        {
+            Expect([0xF1], 1, 0, 1, "#DB by icebp"u8);
+        }
+
         // An odd stack is rounded down for the frame and reported as it was.
         Traps.Try([0x48, 0x83, 0xEC, 0x05, 0xCC, 0x48, 0x83, 0xC4, 0x05]);
-        const int HardwareFrame = 17 * 8;
-        Report.Same((Traps.StackInHandler + HardwareFrame) & 15, 0, "the frame lies on a multiple of 16"u8);
-        ulong distance = Traps.Last.Rsp - (Traps.StackInHandler + HardwareFrame + 40);
-        Report.Check(distance < 16, "the frame lies right below the stack pointer"u8);
+        ulong frameEnd = Traps.StackInHandler + (ulong)sizeof(TrapFrame);
+        Report.Same(frameEnd & 15, 0, "the frame ends on a multiple of 16"u8);
+        Report.Check(Traps.Last.Rsp - frameEnd < 16, "the frame lies right below the stack pointer"u8);
         Report.Same(Traps.Last.Rsp & 7, 3, "the stack pointer in the frame"u8);
         Traps.Try([0xFD, 0xCC]);
         Report.Same(Traps.Last.Rflags & DirectionFlag, DirectionFlag, "DF in the frame"u8);
@@ -132,8 +140,9 @@ internal static unsafe class TrapsProgram
 
     private static void FloatingPoint()
     {
-        Report.Result(Xen.Call(HypercallNumber.FpuTaskSwitch, 1), XenError.None, "fpu_taskswitch 1"u8);
-        Expect([0xD9, 0xD0], 7, 0, 0, "#NM by fnop"u8);
+        // fpu_taskswitch(1) and fnop in one go: what the compiler emits between two calls may use the registers as well.
+        Expect([0xB8, 5, 0, 0, 0, 0xBF, 1, 0, 0, 0, 0x0F, 0x05, 0xD9, 0xD0], 7, 0, 12, "#NM by fnop"u8);
+        Report.Same(Traps.Last.Rax, 0, "fpu_taskswitch 1"u8);
         Report.Same(Traps.Try([0xD9, 0xD0]), Traps.None, "#NM comes once"u8);
         // FCW with division by zero unmasked; 1/0; fwait.
         Expect([0xDB, 0xE3, 0x68, 0x7B, 0x03, 0, 0, 0xD9, 0x2C, 0x24, 0x58, 0xD9, 0xE8, 0xD9, 0xEE, 0xDE, 0xF9, 0x9B], 16, 0, 17, "#MF by fwait"u8);

@@ -22,6 +22,9 @@ public static class TrapDispatcher
     private const int MachineCheck = 18;
     private const int FirstInterrupt = 32;
 
+    /// <summary>Error code bit of a fault at a gate of the interrupt table.</summary>
+    private const uint InterruptTable = 2;
+
     /// <summary>An exception or interrupt while the guest ran.</summary>
     public static void GuestTrap(int index)
     {
@@ -186,7 +189,6 @@ public static class TrapDispatcher
     private static void HandleGeneralProtection(ref Vcpu vcpu, uint errorCode)
     {
         const uint External = 1;
-        const uint InterruptTable = 2;
         if ((errorCode & (External | InterruptTable)) == InterruptTable)
         {
             SoftwareInterrupt(ref vcpu, errorCode);
@@ -208,6 +210,7 @@ public static class TrapDispatcher
         if (GuestMemory.TryRead(new GuestAddress(context.Registers.Rip), out ushort instruction) && (instruction & 0xFF) == IntOpcode)
         {
             vector = instruction >> 8;
+            errorCode = ((uint)vector << 3) | InterruptTable;
         }
 
         TrapInfo handler = vcpu.Traps.Table[vector];
