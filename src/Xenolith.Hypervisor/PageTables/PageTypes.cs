@@ -211,13 +211,14 @@ public static partial class PageTypes
 
     /// <summary>
     /// A bad entry at <paramref name="at"/>: what was taken below it has to be given back. An L1 table does so at once; a larger one
-    /// is left dismantling, and the caller keeps it as deferred work.
+    /// is left dismantling, and the caller keeps it as deferred work. A table that dismantles has one reference, which is nobody's but
+    /// its own: who asks for the table meanwhile completes the work, and no parent or vcpu may then believe to hold it still.
     /// </summary>
     private static XenError Abandon(ref Domain domain, Mfn frame, PageType type, int at, ref Preemption preemption)
     {
         ref FrameInfo info = ref FrameTable.At(frame);
         info.IsDismantling = true;
-        info.Note = (uint)(type != PageType.L1 && IsHalfDone(frame, at, type) ? at + 1 : at);
+        info.Note = (uint)at;
         if (type == PageType.L1)
         {
             Dismantle(ref domain, frame, type, ref preemption);
@@ -226,17 +227,21 @@ public static partial class PageTypes
         return XenError.Invalid;
     }
 
-    /// <summary>Whether the entry's table failed to build and still holds what it took, counted for this entry.</summary>
-    private static bool IsHalfDone(Mfn frame, int at, PageType type)
+    /// <summary>
+    /// A dismantling that stopped (or a promotion that failed) inside an entry's table left that table dismantling, and the entry holds
+    /// nothing of it any more: whoever comes first completes it. False: preempted again.
+    /// </summary>
+    private static bool FinishChild(ref Domain domain, Mfn frame, int at, PageType type, ref Preemption preemption)
     {
-        Mfn child = new PageTableEntry(PhysicalMemory.Word(frame, at)).Frame;
-        if (child == frame || !FrameTable.IsOwnedBy(child, FrameTable.At(frame).Owner))
+        PageTableEntry entry = new(PhysicalMemory.Word(frame, at));
+        if (!entry.IsPresent || entry.Frame == frame || !FrameTable.IsOwnedBy(entry.Frame, FrameTable.At(frame).Owner))
         {
-            return false;
+            return true;
         }
 
-        ref FrameInfo info = ref FrameTable.At(child);
-        return info.Type == type - 1 && info.TypeCount != 0 && info.IsDismantling;
+        ref FrameInfo child = ref FrameTable.At(entry.Frame);
+        bool isUnfinished = child.TypeCount != 0 && child.Type == type - 1 && child.IsDismantling;
+        return !isUnfinished || Dismantle(ref domain, entry.Frame, type - 1, ref preemption);
     }
 
     /// <summary>Gives the entries' references back, last entry first; then the table is nobody's. False: preempted.</summary>
@@ -245,6 +250,11 @@ public static partial class PageTypes
         ref FrameInfo info = ref FrameTable.At(frame);
         int level = (int)type;
         int cursor = info.IsDismantling || info.IsBuilding ? (int)info.Note : 512;
+        if (level > 2 && info.IsDismantling && cursor < 512 && !FinishChild(ref domain, frame, cursor, type, ref preemption))
+        {
+            return false;
+        }
+
         info.IsDismantling = true;
         info.IsBuilding = false;
         info.IsValidated = false;
@@ -269,7 +279,7 @@ public static partial class PageTypes
             }
             else if (entry.Frame != frame && !TryDrop(ref domain, entry.Frame, ref preemption))
             {
-                info.Note = (uint)(i + 1);
+                info.Note = (uint)i;
                 return false;
             }
         }

@@ -12,6 +12,12 @@ internal static class RootTables
     /// <summary>New kernel root, and CR3 with it. Errors: Invalid, Restart.</summary>
     internal static XenError SetKernelRoot(ref Vcpu vcpu, Mfn root, ref Preemption preemption)
     {
+        // A number that would wrap to another frame's address is no frame.
+        if (root.Value >= FrameTable.Count)
+        {
+            return XenError.Invalid;
+        }
+
         ref VcpuContext context = ref vcpu.Context;
         ulong old = context.KernelRoot;
         if (old != root.Address.Value)
@@ -48,6 +54,11 @@ internal static class RootTables
     /// <summary>New user root; frame 0 = none. Errors: Invalid, Restart.</summary>
     internal static XenError SetUserRoot(ref Vcpu vcpu, Mfn root, ref Preemption preemption)
     {
+        if (root.Value >= FrameTable.Count)
+        {
+            return XenError.Invalid;
+        }
+
         ref VcpuContext context = ref vcpu.Context;
         ulong old = context.UserRoot;
         if (old == root.Address.Value)

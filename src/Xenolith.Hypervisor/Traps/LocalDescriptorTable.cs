@@ -55,7 +55,8 @@ internal static class LocalDescriptorTable
     /// <summary>A fault of the processor in the LDT window: maps the page; false when the guest has nothing there.</summary>
     internal static bool TryMapPage(ref Vcpu vcpu, ulong offset)
     {
-        if (offset >= (ulong)vcpu.Traps.LdtEntries * 8)
+        // A guest that reaches for the window itself faults on pages that are there.
+        if (offset >= (ulong)vcpu.Traps.LdtEntries * 8 || DescriptorWindow.LdtPage(vcpu.Index, (int)(offset >> 12)).IsValid)
         {
             return false;
         }

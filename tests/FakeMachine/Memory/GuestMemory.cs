@@ -21,6 +21,18 @@ public static unsafe class GuestMemory
     /// <summary>Whether the processor keeps translations until a flush.</summary>
     public static bool KeepsTranslations { get; set; }
 
+    /// <summary>What the processor remembers: page number of the address, frame, and whether it may be written.</summary>
+    public static IEnumerable<(ulong Page, ulong Frame, bool Writable)> Translations
+    {
+        get
+        {
+            foreach ((ulong page, (ulong frame, bool writable)) in s_translations)
+            {
+                yield return (page, frame, writable);
+            }
+        }
+    }
+
     public static bool TryCopyFrom(GuestAddress from, Span<byte> to)
     {
         if (!from.IsGuestRange((ulong)to.Length) || !Transfer(from.Value, to, false))

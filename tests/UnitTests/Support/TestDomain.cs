@@ -129,6 +129,7 @@ internal sealed class TestDomain
         ProcessorTable.Current.CurrentVcpu = -1;
         LocalApic.Initialize(0xFF, 0xFE);
         LocalApicTimer.Kilohertz = 1_000_000;
+        PlatformInfo.HpetAddress = 0;
         Timers.SliceEnd = 0;
         Timers.OnInterrupt();
         s_nextVcpu = 0;

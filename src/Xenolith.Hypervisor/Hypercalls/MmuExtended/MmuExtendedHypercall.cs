@@ -147,9 +147,9 @@ internal static class MmuExtendedHypercall
             case MmuExtendedCommand.SetLdt:
                 return LocalDescriptorTable.Set(ref vcpu, operation.Argument1, operation.Argument2);
             case MmuExtendedCommand.ClearPage:
-                return WritePage(ref DomainTable.At(owner), frame, Mfn.Invalid);
+                return WritePage(ref DomainTable.At(owner), frame, false, default);
             case MmuExtendedCommand.CopyPage:
-                return WritePage(ref DomainTable.At(owner), frame, new Mfn(operation.Argument2));
+                return WritePage(ref DomainTable.At(owner), frame, true, new Mfn(operation.Argument2));
             case MmuExtendedCommand.MarkSuper:
             case MmuExtendedCommand.UnmarkSuper:
                 return XenError.NotSupported;
@@ -201,7 +201,7 @@ internal static class MmuExtendedHypercall
     }
 
     /// <summary>Clears the frame, or copies another of the same domain into it.</summary>
-    private static XenError WritePage(ref Domain domain, Mfn frame, Mfn source)
+    private static XenError WritePage(ref Domain domain, Mfn frame, bool copies, Mfn source)
     {
         if (PageTypes.TryTakeWritable(ref domain, frame) != XenError.None)
         {
@@ -209,7 +209,7 @@ internal static class MmuExtendedHypercall
         }
 
         XenError error = XenError.None;
-        if (!source.IsValid)
+        if (!copies)
         {
             PhysicalMemory.Clear(frame);
         }
