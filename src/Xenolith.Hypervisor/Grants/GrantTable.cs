@@ -8,19 +8,59 @@ namespace Xenolith.Hypervisor.Grants;
 /// <summary>The pages of a domain's grant table.</summary>
 internal static class GrantTable
 {
-    /// <summary>Adds pages until there are <paramref name="frames"/>; a table never shrinks.</summary>
-    internal static bool TryGrow(ref Domain domain, int frames)
+    /// <summary>Adds pages until there are <paramref name="frames"/>; a table never shrinks. False: more than the limit, or no memory.</summary>
+    internal static bool TryGrow(ref Domain domain, uint frames)
     {
-        while (domain.Grants.FrameCount < frames)
+        if (frames > DomainGrants.MaximumFrames || !TryPrepare(ref domain))
         {
-            if (!DomainFrames.TryAllocateShared(ref domain, out Mfn frame))
+            return false;
+        }
+
+        while ((uint)domain.Grants.FrameCount < frames)
+        {
+            if (!TryAddFrame(ref domain))
             {
                 return false;
             }
-
-            domain.Grants.AddFrame(frame);
         }
 
+        return true;
+    }
+
+    /// <summary>The directory page. False: no memory.</summary>
+    internal static bool TryPrepare(ref Domain domain)
+    {
+        ref DomainGrants grants = ref domain.Grants;
+        if (!grants.HasDirectory)
+        {
+            grants.HasDirectory = DomainFrames.TryAllocateOwn(out grants.Directory);
+        }
+
+        return grants.HasDirectory;
+    }
+
+    /// <summary>One shared page with its private pages, or nothing.</summary>
+    private static bool TryAddFrame(ref Domain domain)
+    {
+        if (!DomainFrames.TryAllocateOwn(out Mfn first))
+        {
+            return false;
+        }
+
+        if (!DomainFrames.TryAllocateOwn(out Mfn second))
+        {
+            DomainFrames.FreeOwn(first);
+            return false;
+        }
+
+        if (!DomainFrames.TryAllocateShared(ref domain, out Mfn shared))
+        {
+            DomainFrames.FreeOwn(second);
+            DomainFrames.FreeOwn(first);
+            return false;
+        }
+
+        domain.Grants.AddFrame(shared, first, second);
         return true;
     }
 }

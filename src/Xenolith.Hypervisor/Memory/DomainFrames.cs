@@ -14,7 +14,8 @@ public static class DomainFrames
     {
         ulong count = 1UL << order;
         first = Mfn.Invalid;
-        if (domain.Memory.TotalPages + count > domain.Memory.MaximumPages || !FrameAllocator.TryAllocate(order, addressBits, out first))
+        ulong staked = FrameAllocator.StakedFrames - domain.Memory.StakedPages;
+        if (!HasRoom(ref domain, count) || FrameAllocator.FreeFrames < staked + count || !FrameAllocator.TryAllocate(order, addressBits, out first))
         {
             return false;
         }
@@ -25,6 +26,9 @@ public static class DomainFrames
         }
 
         domain.Memory.TotalPages += count;
+        ulong redeemed = Math.Min(domain.Memory.StakedPages, count);
+        domain.Memory.StakedPages -= redeemed;
+        FrameAllocator.StakedFrames -= redeemed;
         return true;
     }
 
@@ -77,6 +81,57 @@ public static class DomainFrames
         PhysicalMemory.Clear(frame);
         FrameTable.At(frame).Assign(DomainIds.Xen, false);
         return true;
+    }
+
+    /// <summary>Gives back a frame of <see cref="TryAllocateOwn"/>.</summary>
+    public static void FreeOwn(Mfn frame) => FrameAllocator.Free(frame, 0);
+
+    /// <summary>
+    /// Takes a frame out of its domain if being part of it is its only use: nobody maps it, and it is no table. It can then only be
+    /// freed, given to another owner, or put back by <see cref="Unclaim"/>.
+    /// </summary>
+    public static bool TryClaim(ref Domain domain, Mfn frame)
+    {
+        if (!FrameTable.IsOwnedBy(frame, domain.Id))
+        {
+            return false;
+        }
+
+        ref FrameInfo info = ref FrameTable.At(frame);
+        if (!info.IsAllocated || info.GeneralCount != 1 || info.TypeCount != 0)
+        {
+            return false;
+        }
+
+        info.IsAllocated = false;
+        info.DropGeneral();
+        return true;
+    }
+
+    /// <summary>Undoes <see cref="TryClaim"/>.</summary>
+    public static void Unclaim(Mfn frame)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        info.AddGeneral();
+        info.IsAllocated = true;
+    }
+
+    /// <summary>Whether the domain may have that many more frames.</summary>
+    public static bool HasRoom(ref Domain domain, ulong pages)
+        => domain.Memory.TotalPages <= domain.Memory.MaximumPages && pages <= domain.Memory.MaximumPages - domain.Memory.TotalPages;
+
+    /// <summary>Keeps free frames back for a domain that is going to grow (XENMEM_claim_pages). Error: NoMemory.</summary>
+    public static XenError TryStake(ref Domain domain, ulong pages)
+    {
+        ulong others = FrameAllocator.StakedFrames - domain.Memory.StakedPages;
+        if (FrameAllocator.FreeFrames < others || FrameAllocator.FreeFrames - others < pages)
+        {
+            return XenError.NoMemory;
+        }
+
+        FrameAllocator.StakedFrames = others + pages;
+        domain.Memory.StakedPages = pages;
+        return XenError.None;
     }
 
     /// <summary>A general reference to a frame of that owner; fails for others and when the count is full.</summary>

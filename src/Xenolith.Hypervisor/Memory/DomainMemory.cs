@@ -1,4 +1,6 @@
 // The memory of a domain, counted.
+using Xenolith.Machine;
+
 namespace Xenolith.Hypervisor.Memory;
 
 /// <summary>How much a domain has and may have.</summary>
@@ -9,4 +11,11 @@ public struct DomainMemory
 
     /// <summary>Most frames it may have.</summary>
     public ulong MaximumPages;
+
+    /// <summary>Free frames kept back for it (XENMEM_claim_pages); they become fewer as it grows.</summary>
+    public ulong StakedPages;
+
+    /// <summary>Page of E820 entries that the toolstack has given it, meaningful when <see cref="MapEntries"/> is not 0.</summary>
+    public Mfn Map;
+    public int MapEntries;
 }

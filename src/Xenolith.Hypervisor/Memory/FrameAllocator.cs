@@ -20,6 +20,9 @@ public static class FrameAllocator
 
     public static ulong TotalFrames { get; private set; }
 
+    /// <summary>Free frames that are kept back for certain domains.</summary>
+    public static ulong StakedFrames { get; internal set; }
+
     public static void Initialize()
     {
         for (int order = 0; order <= MaximumOrder; order++)
@@ -30,6 +33,7 @@ public static class FrameAllocator
         s_ready = true;
         FreeFrames = 0;
         TotalFrames = 0;
+        StakedFrames = 0;
     }
 
     /// <summary>Adds a range of RAM that nobody uses.</summary>

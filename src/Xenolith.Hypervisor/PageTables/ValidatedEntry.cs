@@ -1,5 +1,6 @@
 // The only value that can be stored into a page table in use.
 using System.Runtime.CompilerServices;
+using System.Threading;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
@@ -27,6 +28,22 @@ public readonly struct ValidatedEntry
     /// <summary>An entry that is not present may hold anything.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ValidatedEntry NotPresent(ulong value) => new(value & ~PageTableEntry.Present);
+
+    /// <summary>
+    /// A mapping of a granted frame. The grant operation holds the references that the entry stands for (general, and writable
+    /// unless the flags say read-only) and gives them to it. <paramref name="flags"/>: GNTMAP_* (public grant_table.h).
+    /// </summary>
+    internal static ValidatedEntry OfGrant(Mfn frame, uint flags)
+    {
+        ulong value = (frame.Value << 12) | PageTableEntry.Present | PageTableEntry.Accessed | PageTableEntry.Dirty;
+        value |= (flags & GrantMapFlags.ReadOnly) == 0 ? PageTableEntry.Writable : 0;
+        value |= (flags & GrantMapFlags.ApplicationMap) != 0 ? PageTableEntry.User : 0;
+        value |= ((ulong)(flags >> GrantMapFlags.AvailableShift) << 9) & PageTableEntry.AvailableLow;
+        return new ValidatedEntry(EntryRules.AdjustL1(value));
+    }
+
+    /// <summary>Takes the entry out of a level-1 slot in use, which is left empty: it moves, with the references it stands for.</summary>
+    internal static ValidatedEntry TakenOut(ref ulong slot) => new(Interlocked.Exchange(ref slot, 0));
 
     /// <summary>A table's entry that keeps its target and rights and changes other flags: nothing is taken. False when that does not hold.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

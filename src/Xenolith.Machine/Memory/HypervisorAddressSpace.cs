@@ -105,7 +105,7 @@ public static class HypervisorAddressSpace
 
         PhysicalMemory.Word(level3, 0) = new PageTableEntry(level2, UserFlags).Value;
         PhysicalMemory.Word(s_root, FirstSlot) = new PageTableEntry(level3, UserFlags).Value;
-        MachineToPhysical.Initialize(Table<ulong>.Over(table, (int)(chunks * FramesPer2Mib * 512)));
+        MachineToPhysical.Initialize(table, Table<ulong>.Over(table, (int)(chunks * FramesPer2Mib * 512)));
     }
 
     /// <summary>Adds an L3 and an L2 table and contiguous L1 tables under an empty slot; gives the first L1 table.</summary>

@@ -12,6 +12,12 @@ public static class MachineToPhysical
     /// <summary>Number of entries.</summary>
     public static ulong Count => (ulong)s_entries.Count;
 
+    /// <summary>First frame of the table, which is contiguous and a multiple of 2 MiB in place and size.</summary>
+    public static Mfn FirstFrame { get; private set; }
+
+    /// <summary>Frames of the table.</summary>
+    public static ulong Frames => Count / 512;
+
     /// <summary>The entry of a frame; <see cref="InvalidEntry"/> beyond the table.</summary>
     public static ulong Get(Mfn frame) => frame.Value < Count ? s_entries[frame.Value] : InvalidEntry;
 
@@ -24,8 +30,9 @@ public static class MachineToPhysical
         }
     }
 
-    internal static void Initialize(Table<ulong> entries)
+    internal static void Initialize(Mfn first, Table<ulong> entries)
     {
+        FirstFrame = first;
         s_entries = entries;
         for (int i = 0; i < entries.Count; i++)
         {

@@ -113,6 +113,11 @@ internal static class Domain0Builder
             BootFailure.Stop("too little memory for Domain 0; lower dom0_mem or give the machine more RAM"u8);
         }
 
+        if (!GrantTable.TryGrow(ref domain, 1))
+        {
+            BootFailure.Stop("too little memory for Domain 0's grant table; lower dom0_mem or give the machine more RAM"u8);
+        }
+
         domain.Memory.MaximumPages = Domain0Memory.Maximum(pages);
         StartOfDay.Prepare(ref domain, ref memory, in layout, in notes, ramDiskBytes);
         Log.Line("dom0"u8).Text("memory "u8).Decimal(pages >> 8).Text(" MiB ("u8).Decimal(FrameAllocator.FreeFrames >> 8).Text(" MiB left free), kernel "u8)

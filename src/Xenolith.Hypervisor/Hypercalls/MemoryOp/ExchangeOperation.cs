@@ -23,9 +23,10 @@ internal static class ExchangeOperation
             return HypercallResult.From(XenError.Fault);
         }
 
-        if (!IsSane(ref call, in exchange))
+        XenError refusal = Check(ref call, in exchange, out ushort id);
+        if (refusal != XenError.None)
         {
-            return HypercallResult.From(XenError.Invalid);
+            return HypercallResult.From(refusal);
         }
 
         // One exchange is one extent of the larger order.
@@ -43,7 +44,7 @@ internal static class ExchangeOperation
                 return StoreCount(ref call, done * inPer) ? HypercallResult.Continue : HypercallResult.From(XenError.Fault);
             }
 
-            XenError error = Once(ref call, in exchange, done * inPer, inPer, done * outPer, outPer);
+            XenError error = Once(ref DomainTable.At(id), in exchange, done * inPer, inPer, done * outPer, outPer);
             if (error != XenError.None)
             {
                 return StoreCount(ref call, done * inPer) ? HypercallResult.From(error) : HypercallResult.From(XenError.Fault);
@@ -56,21 +57,39 @@ internal static class ExchangeOperation
     private static bool StoreCount(ref HypercallCall call, ulong count)
         => GuestMemory.TryWrite(new GuestAddress(call.Argument1 + CountOffset), count);
 
-    private static bool IsSane(ref HypercallCall call, in MemoryExchange exchange)
+    /// <summary>Errors: NotPermitted (order, domain), Invalid (the two sides do not match), Fault (lists that are not the guest's), NoSuchDomain.</summary>
+    private static XenError Check(ref HypercallCall call, in MemoryExchange exchange, out ushort id)
     {
         const ulong Limit = 1UL << 32;
-        return (exchange.In.DomainId == DomainIds.Self || exchange.In.DomainId == call.Vcpu.DomainId)
-            && exchange.Out.DomainId == exchange.In.DomainId
-            && exchange.In.ExtentOrder <= MaximumOrder && exchange.Out.ExtentOrder <= MaximumOrder
+        id = 0;
+        if (exchange.In.ExtentOrder > MaximumOrder || exchange.Out.ExtentOrder > MaximumOrder)
+        {
+            return XenError.NotPermitted;
+        }
+
+        int inOrder = (int)exchange.In.ExtentOrder;
+        int outOrder = (int)exchange.Out.ExtentOrder;
+        ulong perExchange = 1UL << Math.Max(inOrder - outOrder, outOrder - inOrder);
+        bool matches = exchange.In.DomainId == exchange.Out.DomainId
             && exchange.In.ExtentCount < Limit && exchange.Out.ExtentCount < Limit
             && exchange.ExchangedCount <= exchange.In.ExtentCount
-            && exchange.In.ExtentCount << (int)exchange.In.ExtentOrder == exchange.Out.ExtentCount << (int)exchange.Out.ExtentOrder
-            && (exchange.In.ExtentCount << (int)exchange.In.ExtentOrder) % (1UL << Math.Max((int)exchange.In.ExtentOrder, (int)exchange.Out.ExtentOrder)) == 0
-            && new GuestAddress(exchange.In.ExtentStart).IsGuestRange(exchange.In.ExtentCount * 8)
-            && new GuestAddress(exchange.Out.ExtentStart).IsGuestRange(exchange.Out.ExtentCount * 8);
+            && exchange.In.ExtentCount << inOrder == exchange.Out.ExtentCount << outOrder
+            && (inOrder > outOrder || (exchange.In.ExtentCount | exchange.ExchangedCount) % perExchange == 0);
+        if (!matches)
+        {
+            return XenError.Invalid;
+        }
+
+        if (!new GuestAddress(exchange.In.ExtentStart).IsGuestRange(exchange.In.ExtentCount * 8)
+            || !new GuestAddress(exchange.Out.ExtentStart).IsGuestRange(exchange.Out.ExtentCount * 8))
+        {
+            return XenError.Fault;
+        }
+
+        return MemoryOpHypercall.TryResolve(ref call, exchange.In.DomainId, out id);
     }
 
-    private static XenError Once(ref HypercallCall call, in MemoryExchange exchange, ulong inFirst, ulong inCount, ulong outFirst, ulong outCount)
+    private static XenError Once(ref Domain domain, in MemoryExchange exchange, ulong inFirst, ulong inCount, ulong outFirst, ulong outCount)
     {
         Span<ulong> leaving = stackalloc ulong[1 << MaximumOrder];
         int inPages = 1 << (int)exchange.In.ExtentOrder;
@@ -88,10 +107,19 @@ internal static class ExchangeOperation
             }
         }
 
-        // Every frame must be the caller's and in use by nobody, and none may be named twice.
+        Span<ulong> pfns = stackalloc ulong[1 << MaximumOrder];
+        for (int i = 0; i < (int)outCount; i++)
+        {
+            if (!GuestMemory.TryRead(new GuestAddress(exchange.Out.ExtentStart + ((outFirst + (ulong)i) * 8)), out pfns[i]))
+            {
+                return XenError.Fault;
+            }
+        }
+
+        // Every frame must be the domain's and in use by nobody, and none may be named twice.
         for (int i = 0; i < pages; i++)
         {
-            if (!TryClaim(ref call.Domain, new Mfn(leaving[i])))
+            if (!DomainFrames.TryClaim(ref domain, new Mfn(leaving[i])))
             {
                 Unclaim(leaving.Slice(0, i));
                 return XenError.Invalid;
@@ -122,50 +150,33 @@ internal static class ExchangeOperation
         {
             Mfn frame = new(leaving[i]);
             MachineToPhysical.Set(frame, MachineToPhysical.InvalidEntry);
-            PhysicalMemory.Clear(frame);
             FrameAllocator.Free(frame, 0);
         }
 
         TlbClock.Settle();
+        bool isTold = true;
         for (int i = 0; i < (int)outCount; i++)
         {
             GuestAddress slot = new(exchange.Out.ExtentStart + ((outFirst + (ulong)i) * 8));
-            GuestMemory.TryRead(slot, out ulong pfn);
             for (ulong page = 0; page < 1UL << (int)exchange.Out.ExtentOrder; page++)
             {
-                FrameTable.At(new Mfn(arriving[i] + page)).Assign(call.Vcpu.DomainId, true);
-                MachineToPhysical.Set(new Mfn(arriving[i] + page), pfn + page);
+                Mfn frame = new(arriving[i] + page);
+                PhysicalMemory.Clear(frame);
+                FrameTable.At(frame).Assign(domain.Id, true);
+                MachineToPhysical.Set(frame, pfns[i] + page);
             }
 
-            GuestMemory.TryWrite(slot, arriving[i]);
+            isTold &= GuestMemory.TryWrite(slot, arriving[i]);
         }
 
-        return XenError.None;
-    }
-
-    /// <summary>Takes a frame out of its domain if the allocation is its only reference.</summary>
-    private static bool TryClaim(ref Domain domain, Mfn frame)
-    {
-        if (!FrameTable.IsOwnedBy(frame, domain.Id))
-        {
-            return false;
-        }
-
-        ref FrameInfo info = ref FrameTable.At(frame);
-        if (!info.IsAllocated || info.GeneralCount != 1 || info.TypeCount != 0)
-        {
-            return false;
-        }
-
-        info.IsAllocated = false;
-        return true;
+        return isTold ? XenError.None : XenError.Fault;
     }
 
     private static void Unclaim(ReadOnlySpan<ulong> frames)
     {
         for (int i = 0; i < frames.Length; i++)
         {
-            FrameTable.At(new Mfn(frames[i])).IsAllocated = true;
+            DomainFrames.Unclaim(new Mfn(frames[i]));
         }
     }
 }

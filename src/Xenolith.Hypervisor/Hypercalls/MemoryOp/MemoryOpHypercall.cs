@@ -1,99 +1,105 @@
 // memory_op: the memory of domains, and what the machine has.
+using System.Threading;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
-using Xenolith.Hypervisor.Platform;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Hypercalls;
 
-/// <summary>Hypercall 12. RDI = operation | extents done already, shifted by 6; RSI = arguments.</summary>
+/// <summary>Hypercall 12 (public memory.h). RDI = operation | extents done already, shifted by 6; RSI = arguments.</summary>
 internal static class MemoryOpHypercall
 {
     private const int ProgressShift = 6;
     private const ulong OperationMask = (1 << ProgressShift) - 1;
-    private const ulong M2pStart = 0xFFFF_8000_0000_0000;
 
     internal static HypercallResult Handle(ref HypercallCall call)
     {
         TlbClock.Settle();
-        ulong start = call.Argument0 >> ProgressShift;
-        switch (call.Argument0 & OperationMask)
+        ulong operation = call.Argument0 & OperationMask;
+        ulong start = (uint)call.Argument0 >> ProgressShift;
+        switch (operation)
         {
             case 0: return ReservationOperations.Increase(ref call, start);
             case 1: return ReservationOperations.Decrease(ref call, start);
-            case 2: return HypercallResult.Done((long)FrameTable.Count);
-            case 3: return WithDomain(ref call, out ushort current) ? HypercallResult.Done((long)DomainTable.At(current).Memory.TotalPages) : HypercallResult.From(XenError.NoSuchDomain);
-            case 4: return WithDomain(ref call, out ushort maximum) ? HypercallResult.Done((long)Math.Min(DomainTable.At(maximum).Memory.MaximumPages, 0xFFFF_FFFFUL)) : HypercallResult.From(XenError.NoSuchDomain);
-            case 5: return HypercallResult.From(XenError.NotImplemented);
             case 6: return ReservationOperations.Populate(ref call, start);
-            case 9: return HypercallResult.From(XenError.NotImplemented);
-            case 10: return MachineMemoryMapOperation(ref call);
             case 11: return ExchangeOperation.Handle(ref call);
-            case 12: return MachphysMapping(ref call);
-            case 14: return WithDomain(ref call, out ushort gpfn) ? HypercallResult.Done((long)DomainTable.At(gpfn).Memory.TotalPages - 1) : HypercallResult.From(XenError.NoSuchDomain);
-            case 24: return HypercallResult.Success;
-            case 26 or 27: return HypercallResult.From(XenError.NotSupported);
+            case 28: return AcquireResourceOperation.Handle(ref call, start);
+        }
+
+        // No other operation is ever continued.
+        if (start != 0)
+        {
+            return HypercallResult.From(XenError.Invalid);
+        }
+
+        switch (operation)
+        {
+            case 2: return HypercallResult.Done((long)FrameTable.Count);
+            case 3 or 4 or 14: return Query(ref call, operation);
+            case 5: return MachineToPhysicalOperations.List(ref call, false);
+            case 7 or 15 or 23: return Refuse(ref call);
+            case 9: return MemoryMapOperations.Own(ref call);
+            case 10: return MemoryMapOperations.Machine(ref call);
+            case 12: return MachineToPhysicalOperations.Mapping(ref call);
+            case 13: return MemoryMapOperations.Set(ref call);
+            case 24: return ReservationOperations.Claim(ref call);
+            case 25: return MachineToPhysicalOperations.List(ref call, true);
+
+            // No domain has been given a NUMA layout.
+            case 26: return HypercallResult.From(XenError.NotSupported);
+            case 27: return MemoryMapOperations.ReservedDeviceMemory(ref call);
             default: return HypercallResult.From(XenError.NotImplemented);
         }
     }
 
-    private static bool WithDomain(ref HypercallCall call, out ushort id)
+    /// <summary>current_reservation, maximum_reservation, maximum_gpfn.</summary>
+    private static HypercallResult Query(ref HypercallCall call, ulong operation)
     {
-        if (!GuestMemory.TryRead(new GuestAddress(call.Argument1), out id))
-        {
-            return false;
-        }
-
-        if (id == DomainIds.Self)
-        {
-            id = call.Vcpu.DomainId;
-        }
-
-        return id == call.Vcpu.DomainId || (call.Domain.IsPrivileged && DomainTable.Exists(id));
-    }
-
-    private static HypercallResult MachphysMapping(ref HypercallCall call)
-    {
-        GuestAddress at = new(call.Argument1);
-        bool done = GuestMemory.TryWrite(at, M2pStart)
-            && GuestMemory.TryWrite(at.Add(8), M2pStart + (MachineToPhysical.Count * 8))
-            && GuestMemory.TryWrite(at.Add(16), MachineToPhysical.Count - 1);
-        return done ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
-    }
-
-    /// <summary>struct xen_memory_map: capacity in, count out, entries of 20 bytes; a null buffer asks for the count.</summary>
-    private static HypercallResult MachineMemoryMapOperation(ref HypercallCall call)
-    {
-        if (!call.Domain.IsPrivileged)
-        {
-            return HypercallResult.From(XenError.NotPermitted);
-        }
-
-        GuestAddress at = new(call.Argument1);
-        if (!GuestMemory.TryRead(at, out uint capacity) || !GuestMemory.TryRead(at.Add(8), out ulong buffer))
+        if (!GuestMemory.TryRead(new GuestAddress(call.Argument1), out ushort requested))
         {
             return HypercallResult.From(XenError.Fault);
         }
 
-        int count = MachineMemoryMap.Count;
-        if (buffer != 0)
+        XenError error = TryResolve(ref call, requested, out ushort id);
+        if (error != XenError.None)
         {
-            if (capacity < (uint)count)
-            {
-                return HypercallResult.From(XenError.Invalid);
-            }
-
-            for (int i = 0; i < count; i++)
-            {
-                E820Entry entry = MachineMemoryMap.EntryAt(i);
-                if (!GuestMemory.TryWrite(new GuestAddress(buffer + ((ulong)i * 20)), entry))
-                {
-                    return HypercallResult.From(XenError.Fault);
-                }
-            }
+            return HypercallResult.From(error);
         }
 
-        return GuestMemory.TryWrite(at, (uint)count) ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
+        ref Domain domain = ref DomainTable.At(id);
+        switch (operation)
+        {
+            case 3: return HypercallResult.Done((long)domain.Memory.TotalPages);
+            case 4: return HypercallResult.Done((long)Math.Min(domain.Memory.MaximumPages, 0xFFFF_FFFFUL));
+            default:
+                // The guest says how many pseudo-physical frames it has; the last one is asked for.
+                ulong frames = Volatile.Read(ref PhysicalMemory.Word(domain.SharedInfo, SharedInfoLayout.ArchMaximumPfn / 8));
+                return HypercallResult.Done((long)(Math.Max(frames, 1UL) - 1));
+        }
+    }
+
+    /// <summary>add_to_physmap, its batch and remove_from_physmap: a PV domain has no physical map that others could change.</summary>
+    private static HypercallResult Refuse(ref HypercallCall call)
+    {
+        if (!GuestMemory.TryRead(new GuestAddress(call.Argument1), out ushort requested))
+        {
+            return HypercallResult.From(XenError.Fault);
+        }
+
+        XenError error = TryResolve(ref call, requested, out _);
+        return HypercallResult.From(error == XenError.None ? XenError.AccessDenied : error);
+    }
+
+    /// <summary>The domain of an argument: the caller itself, or one that it controls. Errors: NoSuchDomain, NotPermitted.</summary>
+    internal static XenError TryResolve(ref HypercallCall call, ushort requested, out ushort id)
+    {
+        id = requested == DomainIds.Self ? call.Vcpu.DomainId : requested;
+        if (!DomainTable.Exists(id))
+        {
+            return XenError.NoSuchDomain;
+        }
+
+        return id == call.Vcpu.DomainId || call.Domain.IsPrivileged ? XenError.None : XenError.NotPermitted;
     }
 }

@@ -9,8 +9,10 @@ namespace Xenolith.Hypervisor.Hypercalls;
 /// <summary>increase_reservation, decrease_reservation, populate_physmap: lists of extents; the result is how many were done.</summary>
 internal static class ReservationOperations
 {
-    private const int MaximumOrderOfDom0 = 18;
+    // An extent is one step between two looks at the clock: 2 MiB is what a step may take.
     private const int MaximumOrder = 9;
+    private const ulong MaximumExtents = uint.MaxValue >> ProgressShift;
+    private const int PageShift = 12;
     private const int ProgressShift = 6;
     private const int AnyAddress = 64;
 
@@ -80,12 +82,14 @@ internal static class ReservationOperations
                 return HypercallResult.Done((long)i);
             }
 
+            // Whatever the frames held before, another domain's or the firmware's, is not for this one.
             for (ulong page = 0; page < 1UL << order; page++)
             {
+                PhysicalMemory.Clear(first.Add(page));
                 MachineToPhysical.Set(first.Add(page), namesPfns ? pfn + page : MachineToPhysical.InvalidEntry);
             }
 
-            if (!GuestMemory.TryWrite(extent, first.Value))
+            if ((namesPfns || reservation.ExtentStart != 0) && !GuestMemory.TryWrite(extent, first.Value))
             {
                 return HypercallResult.Done((long)i);
             }
@@ -109,12 +113,54 @@ internal static class ReservationOperations
         }
 
         id = reservation.DomainId == DomainIds.Self ? call.Vcpu.DomainId : reservation.DomainId;
-        bool isSelf = id == call.Vcpu.DomainId;
-        uint maximum = call.Domain.IsPrivileged ? (uint)MaximumOrderOfDom0 : MaximumOrder;
-        return (isSelf || (call.Domain.IsPrivileged && DomainTable.Exists(id)))
-            && reservation.ExtentOrder <= maximum
-            && reservation.ExtentCount <= ulong.MaxValue >> 6
+        int bits = (int)(reservation.MemoryFlags & 0xFF);
+        return MemoryOpHypercall.TryResolve(ref call, reservation.DomainId, out _) == XenError.None
+            && reservation.ExtentOrder <= MaximumOrder
+            && reservation.ExtentCount <= MaximumExtents
             && start <= reservation.ExtentCount
-            && new GuestAddress(reservation.ExtentStart).IsGuestRange(Math.Min(reservation.ExtentCount, 1UL << 40) * 8);
+            && (bits == 0 || bits > PageShift)
+            && new GuestAddress(reservation.ExtentStart).IsGuestRange(reservation.ExtentCount * 8);
+    }
+
+    /// <summary>
+    /// claim_pages: keeps free memory back for a domain that is about to be populated; the count is what it shall have in all, 0
+    /// gives the rest back. Errors: NotPermitted, Fault, Invalid (form, a second claim, no growth, above the maximum), NoSuchDomain, NoMemory.
+    /// </summary>
+    internal static HypercallResult Claim(ref HypercallCall call)
+    {
+        if (!call.Domain.IsPrivileged)
+        {
+            return HypercallResult.From(XenError.NotPermitted);
+        }
+
+        if (!GuestMemory.TryRead(new GuestAddress(call.Argument1), out MemoryReservation reservation))
+        {
+            return HypercallResult.From(XenError.Fault);
+        }
+
+        if (reservation.ExtentStart != 0 || reservation.ExtentOrder != 0 || reservation.MemoryFlags != 0)
+        {
+            return HypercallResult.From(XenError.Invalid);
+        }
+
+        XenError error = MemoryOpHypercall.TryResolve(ref call, reservation.DomainId, out ushort id);
+        if (error != XenError.None)
+        {
+            return HypercallResult.From(error);
+        }
+
+        ref Domain domain = ref DomainTable.At(id);
+        ulong pages = reservation.ExtentCount;
+        if (pages == 0)
+        {
+            return HypercallResult.From(DomainFrames.TryStake(ref domain, 0));
+        }
+
+        if (domain.Memory.StakedPages != 0 || pages > domain.Memory.MaximumPages || pages <= domain.Memory.TotalPages)
+        {
+            return HypercallResult.From(XenError.Invalid);
+        }
+
+        return HypercallResult.From(DomainFrames.TryStake(ref domain, pages - domain.Memory.TotalPages));
     }
 }
