@@ -17,6 +17,7 @@ internal sealed class BootedMachine : IDisposable
     private readonly List<string> _arguments;
     private readonly Task _reader;
     private int _seen;
+    private int _commands;
 
     internal BootedMachine(params string[] arguments)
     {
@@ -95,14 +96,24 @@ internal sealed class BootedMachine : IDisposable
         _process.StandardInput.Flush();
     }
 
-    /// <summary>Runs a shell command in Domain 0 and gives what it printed; fails unless it succeeds.</summary>
+    /// <summary>
+    /// Waits for Domain 0's shell and makes it quiet: no echo, no prompt, no line editing, no kernel messages. Then what the console
+    /// says is what commands print.
+    /// </summary>
+    internal void OpenShell()
+    {
+        WaitFor("dom0:~#");
+        Type("stty -echo; dmesg -n 1; PS1=; echo 'shell is'' open'");
+        WaitFor("\nshell is open\n");
+    }
+
+    /// <summary>Runs a shell command in Domain 0, after <see cref="OpenShell"/>, and gives what it printed; fails unless it succeeds.</summary>
     internal string Run(string command)
     {
-        // The marker is split, so that the echo of the line does not match it.
-        Type($"{command}; echo 'do''ne' $?");
-        WaitFor("do''ne");
-        string output = WaitFor("\ndone ") + "\n";
-        string status = WaitFor("\n").Trim();
+        _commands++;
+        Type($"{command}; status=$?; echo; echo \"command {_commands} gave $status\"");
+        string output = WaitFor($"\ncommand {_commands} gave ");
+        string status = WaitFor("\n");
         Assert.True(status == "0", $"'{command}' failed with {status}\nagain: {Command}\n{output}");
         return output;
     }

@@ -1,8 +1,13 @@
-# What the verbs share: messages, and installing what is missing. To be sourced.
+# What the verbs share: messages, options, and installing what is missing. To be sourced.
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 
 tag() { printf '%-4s %s\n' "$1" "$2"; }
 
 fail() { echo "x: $1" >&2; exit "${2:-1}"; }
+
+# unknown ARGUMENT: ends the verb, because it does not know that argument.
+unknown() { local verb=${0##*/}; fail "$verb: there is no option '$1'; ./x $verb --help lists them" 2; }
 
 # need PROGRAM:PACKAGE...: installs the Debian packages of the programs that are not there, after saying so.
 need() {
@@ -13,22 +18,46 @@ need() {
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
 
+# need_file FILE PACKAGE: the same for a package that has no program.
+need_file() { [ -e "$1" ] || install_packages "$2"; }
+
 install_packages() {
   local sudo=()
-  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
   command -v apt-get >/dev/null || fail "these Debian packages are missing and there is no apt-get to install them with: $*"
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "these Debian packages are missing: $*; install them as root, or run this as root"
+    sudo=(sudo)
+  fi
   tag APT "installing $*"
   "${sudo[@]}" apt-get update -q >/dev/null 2>&1 || true
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -q --no-install-recommends "$@" >"$XENOLITH_ROOT/out/apt.log" 2>&1 \
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >"$XENOLITH_ROOT/out/apt.log" 2>&1 \
     || fail "apt-get could not install: $*; out/apt.log says why"
 }
 
+has_dotnet() { command -v dotnet >/dev/null && [[ $(cd "$XENOLITH_ROOT" && dotnet --version 2>/dev/null) = 10.* ]]; }
+
+# need_dotnet: the .NET SDK 10, from the distribution where it has it (Ubuntu), else by Microsoft's script into ~/.dotnet.
 need_dotnet() {
-  command -v dotnet >/dev/null || fail "the .NET SDK 10 is missing; install it (https://dot.net/download), then run this again"
-  case "$(dotnet --version)" in
-    10.*) ;;
-    *) fail "the .NET SDK 10 is needed, this is $(dotnet --version); install it (https://dot.net/download), then run this again" ;;
-  esac
+  ! has_dotnet || return 0
+  local home=$HOME/.dotnet
+  if [ -x "$home/dotnet" ]; then
+    PATH=$home:$PATH
+    ! has_dotnet || return 0
+  fi
+  if [ -n "$(apt-cache policy dotnet-sdk-10.0 2>/dev/null)" ]; then
+    install_packages dotnet-sdk-10.0
+    has_dotnet || fail "dotnet-sdk-10.0 is installed, but another dotnet comes before it in PATH: $(command -v dotnet)"
+    return 0
+  fi
+  need curl:curl
+  need_file /etc/ssl/certs/ca-certificates.crt ca-certificates
+  tag GET "the .NET SDK 10, into $home"
+  if ! curl -sSfL https://dot.net/v1/dotnet-install.sh -o "$XENOLITH_ROOT/out/dotnet-install.sh" \
+    || ! bash "$XENOLITH_ROOT/out/dotnet-install.sh" --channel 10.0 --install-dir "$home" >"$XENOLITH_ROOT/out/dotnet.log" 2>&1; then
+    fail "the .NET SDK 10 is missing and could not be fetched; install it (https://dot.net/download), then run this again"
+  fi
+  PATH=$home:$PATH
+  has_dotnet || fail "the .NET SDK in $home does not start; out/dotnet.log says how it was installed"
 }
 
 need_build_tools() { need gcc:gcc ld:binutils python3:python3-minimal; need_dotnet; }
@@ -36,5 +65,8 @@ need_build_tools() { need gcc:gcc ld:binutils python3:python3-minimal; need_dotn
 need_machine() { need qemu-system-x86_64:qemu-system-x86; }
 
 need_image_tools() { need cpio:cpio depmod:kmod busybox:busybox-static dpkg-deb:dpkg gzip:gzip; }
+
+# What the tests that compile C programs for Domain 0 need, and the benchmark.
+need_c_library() { need gcc:gcc; need_file /usr/include/stdio.h libc6-dev; }
 
 mkdir -p "$XENOLITH_ROOT/out"

@@ -12,8 +12,8 @@ internal static class BootFailure
 
     internal static void Stop(ReadOnlySpan<byte> reason, ReadOnlySpan<byte> more)
     {
-        Log.Line("boot"u8).Text("cannot start: "u8).Text(reason).Text(more).End();
-        Log.Line("boot"u8).Text("halted"u8).End();
+        Log.Always("boot"u8).Text("cannot start: "u8).Text(reason).Text(more).End();
+        Log.Always("boot"u8).Text("halted"u8).End();
         ConsoleOutput.EndBuffering();
         Cpu.HaltForever();
     }

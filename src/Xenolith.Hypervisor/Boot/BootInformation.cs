@@ -29,6 +29,9 @@ internal static class BootInformation
 
     internal static int ModuleCount { get; private set; }
 
+    /// <summary>Modules beyond <see cref="MaximumModules"/>.</summary>
+    internal static uint ModulesLeftOut { get; private set; }
+
     internal static ref BootModule ModuleAt(int index) => ref s_modules[index];
 
     /// <summary>Copies everything. False when there is no memory map, or one with more ranges than fit.</summary>
@@ -41,7 +44,9 @@ internal static class BootInformation
             s_commandLineLength = CopyText(Bytes.U32(info, 16), s_commandLine);
         }
 
-        uint modules = (flags & HasModules) != 0 ? Math.Min(Bytes.U32(info, 20), MaximumModules) : 0;
+        uint given = (flags & HasModules) != 0 ? Bytes.U32(info, 20) : 0;
+        uint modules = Math.Min(given, MaximumModules);
+        ModulesLeftOut = given - modules;
         for (uint i = 0; i < modules; i++)
         {
             ReadModule(Bytes.U32(info, 24) + (i * 16));

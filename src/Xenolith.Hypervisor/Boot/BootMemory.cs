@@ -18,6 +18,9 @@ internal static class BootMemory
     /// <summary>RAM of the machine in frames, the first MiB left out.</summary>
     internal static ulong RamFrames { get; private set; }
 
+    /// <summary>RAM of the machine in frames, the first MiB counted.</summary>
+    internal static ulong AllRamFrames { get; private set; }
+
     /// <summary>One more than the highest frame of RAM.</summary>
     internal static ulong EndFrame { get; private set; }
 
@@ -26,6 +29,8 @@ internal static class BootMemory
     {
         for (int i = 0; i < MachineMemoryMap.Count; i++)
         {
+            E820Entry entry = MachineMemoryMap.EntryAt(i);
+            AllRamFrames += entry.Type == E820Entry.Ram ? entry.Bytes >> 12 : 0;
             if (TryRamRange(i, out ulong first, out ulong end))
             {
                 RamFrames += end - first;

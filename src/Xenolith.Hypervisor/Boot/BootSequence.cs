@@ -49,7 +49,7 @@ public static class BootSequence
         bool parsed = OptionParser.TryParse(BootInformation.CommandLine, out ReadOnlySpan<byte> word, out ReadOnlySpan<byte> expected);
         if (!parsed)
         {
-            Log.Line("boot"u8).Text("the option '"u8).Text(word).Text("' has a value that cannot be used: it takes "u8).Text(expected).End();
+            Log.Always("boot"u8).Text("the option '"u8).Text(word).Text("' has a value that cannot be used: it takes "u8).Text(expected).End();
             BootFailure.Stop("correct the option and boot again"u8);
         }
 
@@ -59,6 +59,8 @@ public static class BootSequence
         }
 
         Log.Line("boot"u8).Text("options: "u8).Text(BootInformation.CommandLine).End();
+        MachineReport.Memory();
+        BootModules.Assign();
     }
 
     private static void ReadTables()
@@ -77,17 +79,15 @@ public static class BootSequence
         {
             BootFailure.Stop("the ACPI MADT lists no IO-APIC; the hypervisor cannot take interrupts without one"u8);
         }
+
+        MachineReport.Tables();
     }
 
     private static void SetUpMemory()
     {
         BootMemory.Initialize();
         BootMemory.Take(Image.Start, Image.Frames);
-        for (int i = 0; i < BootInformation.ModuleCount; i++)
-        {
-            ref BootModule module = ref BootInformation.ModuleAt(i);
-            BootMemory.Take(module.Start.Frame, module.Frames);
-        }
+        BootModules.Take();
 
         ulong frames = BootMemory.EndFrame;
         ulong tables = ((frames * 24) >> 12) + 1024;
@@ -115,24 +115,12 @@ public static class BootSequence
 
         Log.Line("mm"u8).Text("RAM "u8).Decimal(BootMemory.RamFrames >> 8).Text(" MiB, hypervisor image "u8).Decimal(Image.Frames << 2)
             .Text(" KiB, its tables "u8).Decimal((EarlyFrames.Next.Value - early.Value - unused) << 2).Text(" KiB"u8).End();
-        ReportProcessor();
+        MachineReport.Processor();
     }
 
     private static Table<T> NewTable<T>(int count)
         where T : unmanaged
         => Table<T>.Over(EarlyFrames.Allocate(Table<T>.FramesFor(count)), count);
-
-    private static void ReportProcessor()
-    {
-        Log.Line("cpu"u8).Text("physical addresses of "u8).Decimal((ulong)CpuFeatures.PhysicalAddressBits).Text(" bits;"u8)
-            .Text(CpuFeatures.HasXsave ? " XSAVE"u8 : ""u8).Text(CpuFeatures.HasFsGsBase ? " FSGSBASE"u8 : ""u8).Text(CpuFeatures.HasPcid ? " PCID"u8 : ""u8)
-            .Text(CpuFeatures.HasRdtscp ? " RDTSCP"u8 : ""u8).Text(Protection.IsSmepOn ? " SMEP"u8 : ""u8).Text(Protection.IsSmapOn ? " SMAP"u8 : ""u8)
-            .Text(Protection.ArePagesGlobal ? " global pages"u8 : ""u8).End();
-        if (CpuFeatures.HasSmap && CpuFeatures.IsTcg)
-        {
-            Log.Line("cpu"u8).Text("SMAP stays off: QEMU's translator checks the stack of a guest's IRETQ as if the hypervisor read it"u8).End();
-        }
-    }
 
     private static void SetUpDevices()
     {
@@ -149,8 +137,7 @@ public static class BootSequence
         Interrupts.TakeSerialLine();
         VcpuClock.SetWall(RealTimeClock.ReadSeconds(), 0, SystemTime.Now());
         AddReservedRanges();
-        Log.Line("irq"u8).Text("processors "u8).Decimal((ulong)Madt.ProcessorCount).Text(" (1 in use), IO-APICs "u8).Decimal((ulong)IoApic.Count).Text(" with "u8)
-            .Decimal((ulong)IoApic.LineCount).Text(" lines"u8).End();
+        MachineReport.Interrupts();
     }
 
     /// <summary>Domain 0 must not take the interrupt controllers' registers for free address space.</summary>

@@ -49,32 +49,47 @@ internal static class ConsoleInput
         return true;
     }
 
-    /// <summary>True when the byte is for Domain 0.</summary>
+    /// <summary>True when bytes have come for Domain 0. Switch keys are held back until it is clear that they switch nothing.</summary>
     private static bool Take(byte value)
     {
-        s_switchKeys = value == SwitchKey ? s_switchKeys + 1 : 0;
+        if (value == SwitchKey && ++s_switchKeys < SwitchCount)
+        {
+            return false;
+        }
+
         if (s_switchKeys == SwitchCount)
         {
             s_switchKeys = 0;
             s_isForHypervisor = !s_isForHypervisor;
-            Log.Line("console"u8).Text(s_isForHypervisor
+            Log.Always("console"u8).Text(s_isForHypervisor
                 ? "input goes to the hypervisor (h for help, Ctrl-A three times to switch back)"u8
                 : "input goes to Domain 0 (Ctrl-A three times to switch)"u8).End();
             return false;
         }
 
+        int held = s_switchKeys;
+        s_switchKeys = 0;
         if (s_isForHypervisor)
         {
             DebugKeys.Press(value);
             return false;
         }
 
+        for (; held > 0; held--)
+        {
+            Put(SwitchKey);
+        }
+
+        Put(value);
+        return true;
+    }
+
+    private static void Put(byte value)
+    {
         if (s_head - s_tail < BufferBytes)
         {
             s_buffer[(int)(s_head++ % BufferBytes)] = value;
         }
-
-        return true;
     }
 
     [InlineArray(BufferBytes)]

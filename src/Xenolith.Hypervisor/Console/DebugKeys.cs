@@ -29,18 +29,27 @@ internal static class DebugKeys
             case (byte)'m': Memory(); break;
             case (byte)'i': Pirqs.Report(); break;
             case (byte)'R':
-                Log.Line("keys"u8).Text("reboot"u8).End();
+                Log.Always("keys"u8).Text("reboot"u8).End();
                 Power.Reset();
                 break;
-            case 1 or (byte)'\r' or (byte)'\n': break;
-            default: Log.Line("keys"u8).Text("no report on this key; h lists them"u8).End(); break;
+            case (byte)'C': Fatal.Panic("asked for by the key C"u8); break;
+            case (byte)'X':
+                ulong quotient = Quotient(1, 0);
+                Log.Always("keys"u8).Text("a division by zero gave "u8).Decimal(quotient).End();
+                break;
+            case (byte)'\r' or (byte)'\n': break;
+            default: Log.Always("keys"u8).Text("no report on this key; h lists them"u8).End(); break;
         }
     }
 
+    /// <summary>Not inlined: the compiler must not see a divisor of 0 coming.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ulong Quotient(ulong dividend, ulong divisor) => dividend / divisor;
+
     private static void Help()
     {
-        Log.Line("keys"u8).Text("a timers | d registers of all vcpus | e event channels | h this list | i interrupts | m memory"u8).End();
-        Log.Line("keys"u8).Text("q domains | t page types | R reboot the machine"u8).End();
+        Log.Always("keys"u8).Text("a timers | d registers of all vcpus | e event channels | h this list | i interrupts | m memory"u8).End();
+        Log.Always("keys"u8).Text("q domains | t page types | C panic | R reboot the machine | X unexpected trap (a division by zero)"u8).End();
     }
 
     private static void Registers()
@@ -48,7 +57,7 @@ internal static class DebugKeys
         for (int index = 0; index < Scheduler.VcpuCount; index++)
         {
             ref Vcpu vcpu = ref VcpuTable.At(index);
-            Name(Log.Line("keys"u8), ref vcpu).Text(vcpu.Context.InKernel != 0 ? " in kernel mode"u8 : " in user mode"u8).End();
+            Name(Log.Always("keys"u8), ref vcpu).Text(vcpu.Context.InKernel != 0 ? " in kernel mode"u8 : " in user mode"u8).End();
             RegisterDump.Print(ref vcpu.Context.Registers);
         }
     }
@@ -63,7 +72,7 @@ internal static class DebugKeys
             }
 
             ref Domain domain = ref DomainTable.At(id);
-            Log.Line("keys"u8).Text("d"u8).Decimal((ulong)id).Text(" state "u8).Decimal((ulong)domain.State).Text(" vcpus "u8).Decimal((ulong)domain.VcpuCount)
+            Log.Always("keys"u8).Text("d"u8).Decimal((ulong)id).Text(" "u8).Text(StateName(domain.State)).Text(", vcpus "u8).Decimal((ulong)domain.VcpuCount)
                 .Text(" pages "u8).Decimal(domain.Memory.TotalPages).Text(" of "u8).Decimal(domain.Memory.MaximumPages).End();
             for (uint vcpuId = 0; vcpuId < (uint)domain.VcpuCount; vcpuId++)
             {
@@ -74,6 +83,15 @@ internal static class DebugKeys
             }
         }
     }
+
+    private static ReadOnlySpan<byte> StateName(DomainState state) => state switch
+    {
+        DomainState.Building => "building"u8,
+        DomainState.Running => "running"u8,
+        DomainState.Shutdown => "shut down"u8,
+        DomainState.Crashed => "crashed"u8,
+        _ => "in another state"u8,
+    };
 
     private static void PageTypes()
     {
@@ -87,7 +105,7 @@ internal static class DebugKeys
             }
         }
 
-        Log.Line("keys"u8).Text("frames in use as L1 "u8).Decimal(frames[1]).Text(", L2 "u8).Decimal(frames[2]).Text(", L3 "u8).Decimal(frames[3])
+        Log.Always("keys"u8).Text("frames in use as L1 "u8).Decimal(frames[1]).Text(", L2 "u8).Decimal(frames[2]).Text(", L3 "u8).Decimal(frames[3])
             .Text(", L4 "u8).Decimal(frames[4]).Text(", descriptors "u8).Decimal(frames[5]).Text(", writable "u8).Decimal(frames[7]).End();
     }
 
@@ -128,7 +146,7 @@ internal static class DebugKeys
     private static void TimersReport()
     {
         ulong now = SystemTime.Now();
-        Log.Line("keys"u8).Text("now "u8).Decimal(now).Text(" ns"u8).End();
+        Log.Always("keys"u8).Text("now "u8).Decimal(now).Text(" ns"u8).End();
         for (int index = 0; index < Scheduler.VcpuCount; index++)
         {
             ref Vcpu vcpu = ref VcpuTable.At(index);
@@ -138,7 +156,7 @@ internal static class DebugKeys
     }
 
     private static void Memory()
-        => Log.Line("keys"u8).Text("frames free "u8).Decimal(FrameAllocator.FreeFrames).Text(" of "u8).Decimal(FrameAllocator.TotalFrames)
+        => Log.Always("keys"u8).Text("frames free "u8).Decimal(FrameAllocator.FreeFrames).Text(" of "u8).Decimal(FrameAllocator.TotalFrames)
             .Text(", TLB flushes "u8).Decimal(Tlb.FlushCount).End();
 
     private static Log Name(Log line, ref Vcpu vcpu) => line.Text("d"u8).Decimal((ulong)vcpu.DomainId).Text("v"u8).Decimal((ulong)vcpu.Id);

@@ -10,6 +10,8 @@ public static class CrashReport
 {
     private const int Frames = 24;
 
+    private static bool s_isReporting;
+
     /// <summary>A trap of the hypervisor that nothing explains.</summary>
     public static void UnexpectedTrap(ref GuestRegisters frame)
     {
@@ -29,10 +31,17 @@ public static class CrashReport
         Power.EndAfterPanic();
     }
 
+    /// <summary>Prints the head. A report that traps itself must not start over: it ends the machine at once.</summary>
     private static void Begin(ReadOnlySpan<byte> reason)
     {
+        if (s_isReporting)
+        {
+            Power.EndAfterPanic();
+        }
+
+        s_isReporting = true;
         Log.Plain().End();
-        Log.Line("panic"u8).Text(reason).Text(" (processor "u8).Decimal((ulong)Cpu.Index).Text(", vcpu "u8)
+        Log.Always("panic"u8).Text(reason).Text(" (processor "u8).Decimal((ulong)Cpu.Index).Text(", vcpu "u8)
             .Decimal((long)ProcessorTable.Current.CurrentVcpu).Text(", build "u8).Hex(Symbols.BuildId, 16).Text(")"u8).End();
     }
 

@@ -21,7 +21,7 @@ internal static class DomainCrash
 
         domain.State = DomainState.Crashed;
         ref VcpuContext context = ref vcpu.Context;
-        Log.Line("domain"u8).Text("d"u8).Decimal((ulong)domain.Id).Text("v"u8).Decimal((ulong)vcpu.Id).Text(" crashed: "u8).Text(reason).End();
+        Log.Always("domain"u8).Text("d"u8).Decimal((ulong)domain.Id).Text("v"u8).Decimal((ulong)vcpu.Id).Text(" crashed: "u8).Text(reason).End();
         Log.Plain().Text("  "u8).Text(context.InKernel != 0 ? "kernel"u8 : "user"u8).Text(" mode, vector "u8).Hex(context.Registers.Vector)
             .Text(" error code "u8).Hex(context.Registers.ErrorCode).Text(" cr2 "u8).Hex(ControlRegisters.Cr2, 16).End();
         RegisterDump.Print(ref context.Registers);

@@ -11,7 +11,7 @@ internal static class DomainShutdown
     internal static void Request(ref Vcpu vcpu, ShutdownReason reason)
     {
         ref Domain domain = ref vcpu.Domain;
-        Log.Line("domain"u8).Text("d"u8).Decimal((ulong)domain.Id).Text(" shuts down: "u8).Text(Name(reason)).End();
+        Log.Guest("domain"u8).Text("d"u8).Decimal((ulong)domain.Id).Text(" shuts down: "u8).Text(Name(reason)).End();
         domain.State = reason == ShutdownReason.Crash ? DomainState.Crashed : DomainState.Shutdown;
         Stop(ref domain);
         if (domain.IsPrivileged)

@@ -28,8 +28,13 @@ internal static class BootOptions
     /// <summary>Most processors to use; 0 = all.</summary>
     internal static uint MaximumProcessors { get; set; }
 
-    /// <summary>How much the hypervisor says: 0 errors only to 4 everything.</summary>
-    internal static int LogLevel { get; set; } = 3;
+    internal const int LogWarning = 2;
 
-    internal static int GuestLogLevel { get; set; } = 3;
+    internal const int LogInformation = 3;
+
+    /// <summary>How much the hypervisor says: 0 nothing but why the machine ends, 1 errors, 2 warnings, 3 information, 4 everything.</summary>
+    internal static int LogLevel { get; set; } = LogInformation;
+
+    /// <summary>The same for what guests cause.</summary>
+    internal static int GuestLogLevel { get; set; } = LogInformation;
 }

@@ -108,7 +108,7 @@ internal static class OptionParser
             return value.SequenceEqual("default"u8) || value.SequenceEqual("credit"u8) || value.SequenceEqual("credit2"u8);
         }
 
-        Log.Line("boot"u8).Text("unknown option ignored: "u8).Text(name).End();
+        Log.Warning("boot"u8).Text("unknown option ignored: "u8).Text(name).End();
         return true;
     }
 

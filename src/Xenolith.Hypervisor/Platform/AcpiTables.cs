@@ -13,6 +13,9 @@ internal static class AcpiTables
     private const ulong EbdaPointer = 0x40E;
     private const ulong DirectLimit = 1UL << 32;
 
+    /// <summary>Where the RSDP lies.</summary>
+    internal static ulong RootPointer { get; private set; }
+
     /// <summary>Why <see cref="TryParse"/> failed.</summary>
     internal static AcpiProblem Problem { get; private set; }
 
@@ -75,6 +78,7 @@ internal static class AcpiTables
                 continue;
             }
 
+            RootPointer = start + (ulong)at;
             ulong extended = Bytes.U64(pointer, 24);
             isWide = pointer[15] >= 2 && extended != 0 && extended < DirectLimit && HasZeroSum(pointer);
             root = isWide ? extended : Bytes.U32(pointer, 16);
@@ -124,6 +128,7 @@ internal static class AcpiTables
             return;
         }
 
+        PlatformInfo.HasFadt = true;
         PowerPorts.Pm1A = (ushort)Bytes.U32(table, 64);
         PowerPorts.Pm1B = (ushort)Bytes.U32(table, 68);
         PlatformInfo.PmTimerPort = (ushort)Bytes.U32(table, 76);

@@ -226,7 +226,7 @@ internal static class Pirqs
             ref Pirq pirq = ref At(number);
             if (pirq.Port != 0)
             {
-                Log.Line("keys"u8).Text("pirq "u8).Decimal((ulong)number).Text(pirq.Kind == PirqKind.Line ? " line"u8 : " message"u8).Text(" vector "u8)
+                Log.Always("keys"u8).Text("pirq "u8).Decimal((ulong)number).Text(pirq.Kind == PirqKind.Line ? " line"u8 : " message"u8).Text(" vector "u8)
                     .Hex(pirq.Vector).Text(" d"u8).Decimal((ulong)pirq.DomainId).Text(" port "u8).Decimal((ulong)pirq.Port)
                     .Text(pirq.IsWaitingForEnd ? " waits for its end"u8 : ""u8).End();
             }

@@ -4,6 +4,8 @@ namespace Xenolith.Hypervisor.Platform;
 /// <summary>Addresses of devices that the hypervisor keeps; 0 = the machine has none.</summary>
 internal static class PlatformInfo
 {
+    internal static bool HasFadt { get; set; }
+
     internal static ushort PmTimerPort { get; set; }
 
     internal static bool PmTimerIsWide { get; set; }

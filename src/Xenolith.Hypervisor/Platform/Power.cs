@@ -16,13 +16,13 @@ internal static class Power
         switch (reason)
         {
             case ShutdownReason.PowerOff:
-                Log.Line("power"u8).Text("off"u8).End();
+                Log.Always("power"u8).Text("off"u8).End();
                 ConsoleOutput.EndBuffering();
                 PowerPorts.SwitchOff();
                 Halt("the machine cannot be switched off by software: halted"u8);
                 break;
             case ShutdownReason.Reboot:
-                Log.Line("power"u8).Text("reset"u8).End();
+                Log.Always("power"u8).Text("reset"u8).End();
                 Reset();
                 break;
             default:
@@ -37,7 +37,7 @@ internal static class Power
     /// <summary>Stops with a sentence; somebody has to look.</summary>
     internal static void Halt(ReadOnlySpan<byte> reason)
     {
-        Log.Line("power"u8).Text(reason).End();
+        Log.Always("power"u8).Text(reason).End();
         ConsoleOutput.EndBuffering();
         Cpu.HaltForever();
     }
@@ -64,7 +64,7 @@ internal static class Power
             Halt("halted, as the option noreboot asks; reset the machine by hand"u8);
         }
 
-        Log.Line("power"u8).Text("reset (the option noreboot keeps the machine halted instead)"u8).End();
+        Log.Always("power"u8).Text("reset (the option noreboot keeps the machine halted instead)"u8).End();
         Reset();
     }
 }

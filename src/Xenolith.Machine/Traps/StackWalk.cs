@@ -14,7 +14,7 @@ public static unsafe class StackWalk
         return (ulong)&probe;
     }
 
-    /// <summary>Finds the next word that points into the text, from <paramref name="stack"/> upwards; false at the stack's end.</summary>
+    /// <summary>Finds the next word that points behind a call of our text, from <paramref name="stack"/> upwards; false at the stack's end.</summary>
     public static bool TryNext(ref ulong stack, out ulong address)
     {
         ulong end = Descriptors.StackTop;
@@ -26,7 +26,7 @@ public static unsafe class StackWalk
             for (; at < end; at += 8)
             {
                 address = *(ulong*)at;
-                if (address >= Symbols.TextStart && address < Symbols.TextEnd)
+                if (IsBehindCall(address))
                 {
                     stack = at + 8;
                     return true;
@@ -37,4 +37,21 @@ public static unsafe class StackWalk
         address = 0;
         return false;
     }
+
+    /// <summary>Whether a call ends at the address: E8 with 4 bytes, or FF /2 with a register, an address in one, or 1 or 4 bytes more.</summary>
+    private static bool IsBehindCall(ulong address)
+    {
+        const int LongestCall = 7;
+        if (address < Symbols.TextStart + LongestCall || address >= Symbols.TextEnd)
+        {
+            return false;
+        }
+
+        // SAFETY: the text is mapped, and the bytes read lie between its start and the address.
+        byte* end = (byte*)address;
+        return end[-5] == 0xE8 || IsIndirectCall(end[-2], end[-1]) || IsIndirectCall(end[-3], end[-2]) || IsIndirectCall(end[-6], end[-5])
+            || IsIndirectCall(end[-7], end[-6]);
+    }
+
+    private static bool IsIndirectCall(byte opcode, byte operand) => opcode == 0xFF && (operand & 0x38) == 0x10;
 }

@@ -21,12 +21,8 @@ internal static class Domain0Builder
     /// <summary>Builds Domain 0 or stops the boot with a sentence that says why it cannot be built.</summary>
     internal static void Build()
     {
-        if (BootInformation.ModuleCount == 0)
-        {
-            BootFailure.Stop("there is no boot module; name a Linux kernel as the first one (QEMU: -initrd \"vmlinuz OPTIONS,initrd\"; GRUB: module)"u8);
-        }
-
-        ref BootModule kernelModule = ref BootInformation.ModuleAt(0);
+        BootModules.RequireKernel();
+        ref BootModule kernelModule = ref BootModules.Kernel;
         Mfn scratch = Mfn.Invalid;
         ReadOnlySpan<byte> file = Unpack(ref kernelModule, out scratch);
         LoadError error = Elf64.TryOpen(file, out Elf64 elf);
@@ -71,17 +67,17 @@ internal static class Domain0Builder
     {
         if (error != LoadError.None)
         {
-            BootFailure.Stop("the kernel (first boot module) cannot be used: "u8, LoadErrorText.For(error));
+            BootFailure.Stop("the kernel of Domain 0 (the first boot module) cannot be used: "u8, LoadErrorText.For(error));
         }
     }
 
     private static void Populate(ref Domain domain, in Elf64 elf, in XenNotes notes, Mfn scratch)
     {
-        bool hasRamDisk = BootInformation.ModuleCount > 1;
-        ulong ramDiskBytes = hasRamDisk ? (ulong)BootInformation.ModuleAt(1).Bytes : 0;
+        bool hasRamDisk = BootModules.HasRamDisk;
+        ulong ramDiskBytes = hasRamDisk ? (ulong)BootModules.RamDisk.Bytes : 0;
         ulong scratchFrames = scratch.IsValid ? ((ulong)elf.File.Length + 4095) >> 12 : 0;
-        ulong kernelFrames = BootInformation.ModuleAt(0).Frames;
-        ulong ramDiskFrames = hasRamDisk ? BootInformation.ModuleAt(1).Frames : 0;
+        ulong kernelFrames = BootModules.Kernel.Frames;
+        ulong ramDiskFrames = hasRamDisk ? BootModules.RamDisk.Frames : 0;
 
         // What the loader's copies occupy now becomes free, or a part of the domain, while it is built.
         ulong available = FrameAllocator.FreeFrames + scratchFrames + kernelFrames + ramDiskFrames;
@@ -103,7 +99,7 @@ internal static class Domain0Builder
         {
             KernelLoader.Load(in elf, in notes, in layout, ref memory);
             FreeModule(scratch, scratchFrames);
-            FreeModule(BootInformation.ModuleAt(0).Start.Frame, kernelFrames);
+            FreeModule(BootModules.Kernel.Start.Frame, kernelFrames);
             filled = AddRamDisk(ref domain, ref memory, in layout, hasRamDisk) && FillRest(ref domain, ref memory, in layout, pages);
         }
 
@@ -119,10 +115,19 @@ internal static class Domain0Builder
         }
 
         domain.Memory.MaximumPages = Domain0Memory.Maximum(pages);
+        ReportMemory(ref domain);
         StartOfDay.Prepare(ref domain, ref memory, in layout, in notes, ramDiskBytes);
         Log.Line("dom0"u8).Text("memory "u8).Decimal(pages >> 8).Text(" MiB ("u8).Decimal(FrameAllocator.FreeFrames >> 8).Text(" MiB left free), kernel "u8)
             .Decimal((layout.KernelEnd - layout.KernelStart) << 2).Text(" KiB, RAM disk "u8).Decimal(ramDiskBytes >> 10).Text(" KiB, vcpus "u8)
             .Decimal((ulong)domain.VcpuCount).End();
+    }
+
+    /// <summary>What is neither Domain 0's nor free for it to take later.</summary>
+    private static void ReportMemory(ref Domain domain)
+    {
+        ulong own = BootMemory.AllRamFrames - domain.Memory.TotalPages - FrameAllocator.FreeFrames;
+        Log.Line("mm"u8).Text("of "u8).Decimal(BootMemory.AllRamFrames << 2).Text(" KiB of RAM, Domain 0 cannot have "u8).Decimal(own << 2).Text(" KiB ("u8)
+            .Decimal(own * 1000 / BootMemory.AllRamFrames).Text(" per mille)"u8).End();
     }
 
     /// <summary>The pages of the initial region; a p2m list inside it uses the list's own frames.</summary>
@@ -149,7 +154,7 @@ internal static class Domain0Builder
             return true;
         }
 
-        ref BootModule module = ref BootInformation.ModuleAt(1);
+        ref BootModule module = ref BootModules.RamDisk;
         Mfn first = module.Start.Frame;
         if (!layout.IsRamDiskMapped && module.Start.Offset == 0)
         {

@@ -96,7 +96,7 @@ internal static class StartOfDay
             SetWord(page, StartInfoLayout.P2mFrameCount, layout.P2mPages + layout.P2mTables);
         }
 
-        ReadOnlySpan<byte> line = BootModule.Text(ref BootInformation.ModuleAt(0));
+        ReadOnlySpan<byte> line = BootModule.Text(ref BootModules.Kernel);
         line.Slice(0, Math.Min(line.Length, StartInfoLayout.CommandLineBytes - 1)).CopyTo(bytes.Slice(StartInfoLayout.CommandLine));
     }
 

@@ -110,7 +110,7 @@ internal static class PlatformOpHypercall
             return HypercallResult.From(XenError.NotSupported);
         }
 
-        Log.Line("power"u8).Text("off, by ACPI"u8).End();
+        Log.Always("power"u8).Text("off, by ACPI"u8).End();
         Console.ConsoleOutput.EndBuffering();
         PowerPorts.SleepWith((ushort)values, (ushort)(values >> 16));
         return HypercallResult.Success;
