@@ -10,7 +10,7 @@ namespace Xenolith.Machine;
 /// </summary>
 public static unsafe class GuestMemory
 {
-    private static readonly Dictionary<ulong, (ulong Frame, bool Writable)> s_translations = [];
+    private static readonly Dictionary<ulong, (ulong Frame, bool Writable, ulong Table)> s_translations = [];
 
     /// <summary>Called after each successful copy from the guest with its address and length.</summary>
     public static Action<ulong, int>? OnRead { get; set; }
@@ -21,14 +21,14 @@ public static unsafe class GuestMemory
     /// <summary>Whether the processor keeps translations until a flush.</summary>
     public static bool KeepsTranslations { get; set; }
 
-    /// <summary>What the processor remembers: page number of the address, frame, and whether it may be written.</summary>
-    public static IEnumerable<(ulong Page, ulong Frame, bool Writable)> Translations
+    /// <summary>What the processor remembers: page number of the address, frame, whether it may be written, and the level-1 table that said so.</summary>
+    public static IEnumerable<(ulong Page, ulong Frame, bool Writable, ulong Table)> Translations
     {
         get
         {
-            foreach ((ulong page, (ulong frame, bool writable)) in s_translations)
+            foreach ((ulong page, (ulong frame, bool writable, ulong table)) in s_translations)
             {
-                yield return (page, frame, writable);
+                yield return (page, frame, writable, table);
             }
         }
     }
@@ -95,7 +95,7 @@ public static unsafe class GuestMemory
     public static bool TryTranslate(ulong address, bool write, out ulong physical)
     {
         ulong page = address >> 12;
-        if (!KeepsTranslations || !s_translations.TryGetValue(page, out (ulong Frame, bool Writable) found) || (write && !found.Writable))
+        if (!KeepsTranslations || !s_translations.TryGetValue(page, out (ulong Frame, bool Writable, ulong Table) found) || (write && !found.Writable))
         {
             if (!TryWalk(address, write, out found))
             {
@@ -159,7 +159,7 @@ public static unsafe class GuestMemory
         return true;
     }
 
-    private static bool TryWalk(ulong address, bool write, out (ulong Frame, bool Writable) found)
+    private static bool TryWalk(ulong address, bool write, out (ulong Frame, bool Writable, ulong Table) found)
     {
         found = default;
         ulong table = FakeCpu.Cr3 & PageTableEntry.FrameMask;
@@ -186,11 +186,12 @@ public static unsafe class GuestMemory
             }
 
             entry |= PageTableEntry.Accessed | (isLeaf && write ? PageTableEntry.Dirty : 0);
+            ulong leaf = table >> 12;
             table = entry & PageTableEntry.FrameMask;
             if (isLeaf)
             {
                 ulong offset = address & ((1UL << shift) - 1);
-                found = (((table & ~((1UL << shift) - 1)) + offset) >> 12, writable);
+                found = (((table & ~((1UL << shift) - 1)) + offset) >> 12, writable, leaf);
                 return true;
             }
         }

@@ -310,7 +310,7 @@ internal sealed class FrameAudit
     /// <summary>What the processor remembers must not reach what the guest may no longer reach.</summary>
     private void CheckTranslations()
     {
-        foreach ((ulong page, ulong value, bool writable) in GuestMemory.Translations)
+        foreach ((ulong page, ulong value, bool writable, ulong leaf) in GuestMemory.Translations)
         {
             if (value < First || value >= FakeMachine.FrameCount)
             {
@@ -328,6 +328,11 @@ internal sealed class FrameAudit
                 }
 
                 table = new PageTableEntry(entry).Frame;
+            }
+
+            if (table.Value != leaf)
+            {
+                Fail($"address {page << 12:X} is now under L1 {table.Value:X} and keeps the translation of L1 {leaf:X}");
             }
         }
     }

@@ -45,6 +45,10 @@ internal sealed class RandomGuest
         {
             _pool.Add(domain.NewPage());
         }
+
+        // There is always a root to come back to.
+        domain.Enter(0);
+        Assert.Equal(0, domain.Pin(domain.KernelL4, 4));
     }
 
     /// <summary>Another domain whose frames are named now and then.</summary>
@@ -62,14 +66,19 @@ internal sealed class RandomGuest
         _domain.Enter(vcpu);
         KeepArgumentsMapped();
         Preemption.SliceTicks = _random.Next(4) == 0 ? 1_000_000UL : (ulong)_random.Next(6);
+        Last = $"vcpu {vcpu} ";
+        if (_random.Next(3) == 0)
+        {
+            Touch();
+        }
+
         if (_inProgress[vcpu])
         {
-            Last = $"vcpu {vcpu} goes on";
+            Last += "goes on";
             Execute(vcpu);
             return;
         }
 
-        Last = $"vcpu {vcpu} ";
         switch (_random.Next(40))
         {
             case < 15: UpdateEntries(); break;
@@ -590,16 +599,42 @@ internal sealed class RandomGuest
         TlbClock.Settle();
     }
 
-    /// <summary>The guest reaches for its memory, which fills the TLB; if it may write, it does.</summary>
+    /// <summary>The guest reaches for memory that is mapped somewhere, which fills the TLB.</summary>
     private void Touch()
     {
-        ulong address = TestDomain.Window(_random.Next(10)) + 64;
+        ulong address = _random.Next(2) == 0 ? TestDomain.Window(_random.Next(10)) + 64 : Mapped();
         bool write = _random.Next(2) == 0;
-        Last += $"touch {address:X}";
-        if (GuestMemory.TryTranslate(address, write, out ulong physical) && write && physical >> 12 is >= FakeMachine.FirstUsableFrame and < 8192)
+        if (new GuestAddress(address).IsGuestRange(1) && GuestMemory.TryTranslate(address, write, out ulong physical)
+            && physical >> 12 is >= FakeMachine.FirstUsableFrame and < 8192)
         {
-            FrameAudit.CheckAccess(address, new Mfn(physical >> 12), true, "the processor");
+            Last += $"(touches {address:X}) ";
+            FrameAudit.CheckAccess(address, new Mfn(physical >> 12), write, "the processor");
         }
+    }
+
+    /// <summary>An address whose tables are there, found by taking any present entry at each level.</summary>
+    private ulong Mapped()
+    {
+        ulong address = 0;
+        Mfn table = new(FakeCpu.Cr3 >> 12);
+        for (int shift = 39; shift >= 12; shift -= 9)
+        {
+            int start = _random.Next(512);
+            int index = start;
+            while ((PhysicalMemory.Word(table, index) & PageTableEntry.Present) == 0 || (shift == 39 && index is >= 256 and < 272))
+            {
+                index = (index + 1) % 512;
+                if (index == start)
+                {
+                    return address;
+                }
+            }
+
+            address |= (ulong)index << shift;
+            table = new PageTableEntry(PhysicalMemory.Word(table, index)).Frame;
+        }
+
+        return (ulong)((long)(address << 16) >> 16);
     }
 
     private void Multicall()
