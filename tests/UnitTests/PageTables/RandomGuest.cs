@@ -33,6 +33,13 @@ internal sealed class RandomGuest
     private readonly bool[] _wasInterrupted;
     private readonly Action<long>?[] _after;
 
+    /// <summary>A row of commands that belong together, all of one vcpu.</summary>
+    private readonly Queue<Action> _script = new();
+    private int _scriptVcpu;
+
+    /// <summary>Whether the step has put a hypercall into the registers.</summary>
+    private bool _command;
+
     internal RandomGuest(TestDomain domain, Random random)
     {
         _random = random;
@@ -62,12 +69,13 @@ internal sealed class RandomGuest
     /// <summary>One vcpu goes on with its interrupted command or begins a new one.</summary>
     internal void Step()
     {
-        int vcpu = _random.Next(_inProgress.Length);
+        bool hasScript = _script.Count != 0 && _random.Next(12) != 0;
+        int vcpu = hasScript ? _scriptVcpu : _random.Next(_inProgress.Length);
         _domain.Enter(vcpu);
         KeepArgumentsMapped();
         Preemption.SliceTicks = _random.Next(4) == 0 ? 1_000_000UL : (ulong)_random.Next(6);
         Last = $"vcpu {vcpu} ";
-        if (_random.Next(3) == 0)
+        if (!hasScript && _random.Next(3) == 0)
         {
             Touch();
         }
@@ -79,7 +87,15 @@ internal sealed class RandomGuest
             return;
         }
 
-        switch (_random.Next(40))
+        _command = true;
+        if (hasScript)
+        {
+            _script.Dequeue()();
+            FinishStep(vcpu);
+            return;
+        }
+
+        switch (_random.Next(42))
         {
             case < 15: UpdateEntries(); break;
             case < 22: Extended(); break;
@@ -89,13 +105,93 @@ internal sealed class RandomGuest
             case 30: Decrease(); break;
             case < 33: Populate(); break;
             case 33: Exchange(); break;
-            case < 36: PlainWrite(); return;
-            case 36: LdtFault(); return;
-            case 37: Touch(); return;
+            case < 36: PlainWrite(); break;
+            case 36: LdtFault(); break;
+            case 37: RetireAMapping(vcpu); break;
+            case 38: RetireInOneMulticall(); break;
             default: Multicall(); break;
         }
 
-        Execute(vcpu);
+        FinishStep(vcpu);
+    }
+
+    private void FinishStep(int vcpu)
+    {
+        if (_command)
+        {
+            Execute(vcpu);
+        }
+    }
+
+    /// <summary>
+    /// What a kernel does to turn a page of memory into a table, except that it flushes nothing: map, write, unmap or write-protect,
+    /// then use by type. The processor still remembers the right to write.
+    /// </summary>
+    private void RetireAMapping(int vcpu)
+    {
+        int slot = _random.Next(8);
+        Mfn frame = Favourite(_random.Next(5));
+        ulong keep = _random.Next(2) == 0 ? 0 : TestDomain.Entry(frame, PageTableEntry.Present);
+        _scriptVcpu = vcpu;
+        _script.Clear();
+        _script.Enqueue(() => SetSlot(slot, TestDomain.Entry(frame, TestDomain.ReadWrite)));
+        _script.Enqueue(() =>
+        {
+            _command = false;
+            Last += $"writes to slot {slot}";
+            GuestMemory.TryTranslate(TestDomain.Window(slot), true, out _);
+        });
+        _script.Enqueue(() => SetSlot(slot, keep));
+        int level = _random.Next(5);
+        _script.Enqueue(() =>
+        {
+            if (level == 0)
+            {
+                _domain.Store(ListOffset, frame.Value);
+                Last += $"set_gdt {frame.Value:X}";
+                _domain.Begin(HypercallNumber.SetGdt, _domain.Arguments + ListOffset, 512);
+            }
+            else
+            {
+                _domain.Store(RequestOffset, (ulong)level - 1);
+                _domain.Store(RequestOffset + 8, frame.Value);
+                Last += $"pin {frame.Value:X} at level {level}";
+                _domain.Begin(HypercallNumber.MmuExtendedOp, _domain.Arguments, 1, 0, TestDomain.Self);
+            }
+        });
+        _command = false;
+        Last += $"will retire {frame.Value:X}";
+    }
+
+    private void SetSlot(int slot, ulong value)
+    {
+        Last += $"update_va_mapping slot {slot} := {value:X}";
+        _domain.Begin(HypercallNumber.UpdateVaMapping, TestDomain.Window(slot), value);
+    }
+
+    /// <summary>The same within one multicall, whose last call lets the hypervisor itself write through the old translation.</summary>
+    private void RetireInOneMulticall()
+    {
+        int slot = _random.Next(8);
+        Mfn frame = Favourite(_random.Next(1, 3));
+        Span<byte> entries = _domain.ArgumentBytes.Slice(ListOffset + 1024, 4 * 64);
+        entries.Clear();
+        _domain.Store(RequestOffset, (ulong)_random.Next(4));
+        _domain.Store(RequestOffset + 8, frame.Value);
+        Fill(entries, HypercallNumber.UpdateVaMapping, TestDomain.Window(slot), TestDomain.Entry(frame, TestDomain.ReadWrite), 0, 0);
+        Fill(entries[64..], HypercallNumber.XenVersion, 1, TestDomain.Window(slot) + 128, 0, 0);
+        Fill(entries[128..], HypercallNumber.UpdateVaMapping, TestDomain.Window(slot), 0, 0, 0);
+        Fill(entries[192..], HypercallNumber.MmuExtendedOp, _domain.Arguments + RequestOffset, 1, 0, TestDomain.Self);
+        if (_random.Next(2) == 0)
+        {
+            Fill(entries[64..], HypercallNumber.UpdateVaMapping, TestDomain.Window(slot), TestDomain.Entry(frame, PageTableEntry.Present), 0, 0);
+            Fill(entries[128..], HypercallNumber.MmuExtendedOp, _domain.Arguments + RequestOffset, 1, 0, TestDomain.Self);
+            Fill(entries[192..], HypercallNumber.XenVersion, 1, TestDomain.Window(slot) + 128, 0, 0);
+            GuestMemory.TryTranslate(TestDomain.Window(slot) + 128, true, out _);
+        }
+
+        Last += $"retires {frame.Value:X} from slot {slot} in one multicall";
+        _domain.Begin(HypercallNumber.Multicall, _domain.Arguments + ListOffset + 1024, 4);
     }
 
     /// <summary>Completes what is interrupted, then gives every table back.</summary>
@@ -566,6 +662,7 @@ internal sealed class RandomGuest
         int slot = _random.Next(8);
         int index = s_indexes[_random.Next(s_indexes.Length)];
         ulong address = TestDomain.Window(slot) + ((ulong)index * 8);
+        _command = false;
         if (IsFixed(new PageTableEntry(PhysicalMemory.Word(_domain.WindowL1, slot)).Frame))
         {
             return;
@@ -593,6 +690,7 @@ internal sealed class RandomGuest
 
     private void LdtFault()
     {
+        _command = false;
         ulong offset = (ulong)_random.Next(0, 16 * 4096);
         Last += $"LDT fault at {offset:X}";
         LocalDescriptorTable.TryMapPage(ref _domain.Vcpu(_domain.CurrentVcpu), offset);

@@ -250,6 +250,18 @@ internal sealed class TestDomain
 
     internal uint Load32(int offset) => BinaryPrimitives.ReadUInt32LittleEndian(ArgumentBytes[offset..]);
 
+    /// <summary>A frame for the iret hypercall at the start of the arguments, and RSP there: the guest goes on in its kernel.</summary>
+    internal void StoreIretFrame(ulong rax)
+    {
+        ulong[] frame = [rax, 0, 0, 0, CodeAddress, Selectors.FlatCode64 & ~3UL, 0x202, Arguments, Selectors.FlatData & ~3UL];
+        for (int i = 0; i < frame.Length; i++)
+        {
+            Store(i * 8, frame[i]);
+        }
+
+        Vcpu(CurrentVcpu).Context.Registers.Rsp = Arguments;
+    }
+
     /// <summary>A reservation at an offset of the arguments.</summary>
     internal void StoreReservation(int offset, ulong extents, ulong count, uint order, uint flags = 0)
     {
