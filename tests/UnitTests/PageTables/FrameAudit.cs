@@ -1,8 +1,6 @@
 // Recomputes every reference of every frame from the tables themselves.
-using System.Collections.Generic;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
-using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Machine;

@@ -1,8 +1,6 @@
 // Single rules of the page-type system, each with the attack that it stops.
 using Xenolith.Abi;
 using Xenolith.Hypervisor;
-using Xenolith.Hypervisor.Memory;
-using Xenolith.Hypervisor.PageTables;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Hypervisor.Traps;
 using Xenolith.Machine;
