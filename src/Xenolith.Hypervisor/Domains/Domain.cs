@@ -3,6 +3,7 @@ using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Grants;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Platform;
+using Xenolith.Hypervisor.Time;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Domains;
@@ -19,6 +20,12 @@ public struct Domain
 
     /// <summary>Whether this is Domain 0: the control and hardware domain.</summary>
     public bool IsPrivileged;
+
+    /// <summary>Why it has shut down or crashed, as the toolstack is told (SHUTDOWN_*); the guest may set it before the event.</summary>
+    public byte ShutdownCode;
+
+    /// <summary><see cref="ShutdownCode"/> has been set.</summary>
+    public bool HasShutdownCode;
 
     /// <summary>Number of vcpus, online or not.</summary>
     public int VcpuCount;
@@ -39,6 +46,8 @@ public struct Domain
     public DomainGrants Grants;
 
     public DomainPlatform Platform;
+
+    public DomainWatchdogs Watchdogs;
 
     private VcpuIndexes _vcpuIndexes;
 

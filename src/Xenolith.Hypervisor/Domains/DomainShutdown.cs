@@ -8,15 +8,33 @@ namespace Xenolith.Hypervisor.Domains;
 /// <summary>SCHEDOP_shutdown. When Domain 0 ends, the machine does.</summary>
 internal static class DomainShutdown
 {
-    internal static void Request(ref Vcpu vcpu, ShutdownReason reason)
+    internal static void Request(ref Vcpu vcpu, ShutdownReason reason) => Request(ref vcpu.Domain, reason);
+
+    /// <summary>Ends the domain; nothing happens to one that has ended already.</summary>
+    internal static void Request(ref Domain domain, ShutdownReason reason)
     {
-        ref Domain domain = ref vcpu.Domain;
+        if (domain.State != DomainState.Running)
+        {
+            return;
+        }
+
         Log.Guest("domain"u8).Text("d"u8).Decimal((ulong)domain.Id).Text(" shuts down: "u8).Text(Name(reason)).End();
+        SetCode(ref domain, (byte)reason);
         domain.State = reason == ShutdownReason.Crash ? DomainState.Crashed : DomainState.Shutdown;
         Stop(ref domain);
         if (domain.IsPrivileged)
         {
             Power.EndMachine(reason);
+        }
+    }
+
+    /// <summary>The first code that is given stays.</summary>
+    internal static void SetCode(ref Domain domain, byte code)
+    {
+        if (!domain.HasShutdownCode)
+        {
+            domain.ShutdownCode = code;
+            domain.HasShutdownCode = true;
         }
     }
 

@@ -47,10 +47,13 @@ internal static class VcpuInfoPage
         return first;
     }
 
+    /// <summary>Whether a vcpu_info can lie at that offset of a page.</summary>
+    internal static bool IsPlace(uint offset) => offset <= 4096 - Bytes && (offset & 7) == 0;
+
     /// <summary>VCPUOP_register_vcpu_info. Errors: NoAddress (offset), Invalid (second time, frame).</summary>
     internal static XenError Register(ref Vcpu vcpu, Mfn frame, uint offset)
     {
-        if (offset > 4096 - Bytes || (offset & 7) != 0)
+        if (!IsPlace(offset))
         {
             return XenError.NoAddress;
         }

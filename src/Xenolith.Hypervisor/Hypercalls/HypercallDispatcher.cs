@@ -61,10 +61,14 @@ internal static class HypercallDispatcher
             case HypercallNumber.VcpuOp: return VcpuOpHypercall.Handle(ref call);
             case HypercallNumber.SetSegmentBase: return SetSegmentBaseHypercall.Handle(ref call);
             case HypercallNumber.MmuExtendedOp: return MmuExtendedHypercall.Handle(ref call);
+            case HypercallNumber.NmiOp: return NmiOpHypercall.Handle(ref call);
             case HypercallNumber.SchedOp: return SchedOpHypercall.Handle(ref call);
             case HypercallNumber.CallbackOp: return CallbackOpHypercall.Handle(ref call);
             case HypercallNumber.EventChannelOp: return EventChannelOpHypercall.Handle(ref call);
             case HypercallNumber.PhysdevOp: return PhysdevOpHypercall.Handle(ref call);
+
+            // No performance counters for guests, which would tell of others: Linux takes this answer for "switched off".
+            case HypercallNumber.XenpmuOp: return HypercallResult.From(XenError.NotSupported);
             default: return HypercallResult.From(XenError.NotImplemented);
         }
     }

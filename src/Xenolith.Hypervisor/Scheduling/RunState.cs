@@ -1,4 +1,5 @@
 // How a vcpu has spent its time, as the guest is told.
+using System.Threading;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Time;
@@ -16,6 +17,7 @@ internal static class RunState
 
     private const ulong UpdateFlagAssist = 1 << 5;
     private const ulong UpdateFlag = 1UL << 63;
+    private const ulong EntryTimeOffset = 8;
 
     internal static void Change(ref Vcpu vcpu, int state)
     {
@@ -43,6 +45,22 @@ internal static class RunState
         Offline = vcpu.Time.Offline,
     };
 
+    /// <summary>The account with the time of the present state up to now.</summary>
+    internal static VcpuRunstateInfo ReadNow(ref Vcpu vcpu)
+    {
+        VcpuRunstateInfo info = Read(ref vcpu);
+        ulong spent = SystemTime.Now() - info.EntryTime;
+        switch (info.State)
+        {
+            case Running: info.Running += spent; break;
+            case Runnable: info.Runnable += spent; break;
+            case Blocked: info.Blocked += spent; break;
+            default: info.Offline += spent; break;
+        }
+
+        return info;
+    }
+
     /// <summary>Copies the account of the loaded vcpu to where its kernel wants it; in user mode that has to wait.</summary>
     internal static void Publish(ref Vcpu vcpu)
     {
@@ -59,11 +77,19 @@ internal static class RunState
 
         VcpuRunstateInfo info = Read(ref vcpu);
         GuestAddress area = new(vcpu.Time.RunstateArea);
-        if ((vcpu.Domain.Assists & UpdateFlagAssist) != 0)
+        if ((vcpu.Domain.Assists & UpdateFlagAssist) == 0)
         {
-            GuestMemory.TryWrite(area.Add(8), info.EntryTime | UpdateFlag);
+            GuestMemory.TryWrite(area, in info);
+            return;
         }
 
+        // Other vcpus of the guest may read meanwhile: the flag stands before the first change and goes after the last.
+        ulong entered = info.EntryTime;
+        info.EntryTime = entered | UpdateFlag;
+        GuestMemory.TryWrite(area.Add(EntryTimeOffset), info.EntryTime);
+        Interlocked.MemoryBarrier();
         GuestMemory.TryWrite(area, in info);
+        Interlocked.MemoryBarrier();
+        GuestMemory.TryWrite(area.Add(EntryTimeOffset), entered);
     }
 }

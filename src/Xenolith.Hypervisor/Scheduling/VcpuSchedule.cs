@@ -10,6 +10,9 @@ public struct VcpuSchedule
     /// <summary>Waits for an event.</summary>
     public bool IsBlocked;
 
+    /// <summary>SCHEDOP_pin_override: it stays on its processor until it says otherwise.</summary>
+    public bool IsPinned;
+
     /// <summary>How many reasons there are to keep it from running, whatever it wants.</summary>
     public int PauseCount;
 

@@ -18,6 +18,9 @@ internal static class Timers
     /// <summary>End of the running vcpu's slice, or 0.</summary>
     internal static ulong SliceEnd { get; set; }
 
+    /// <summary>Some domain has set a watchdog since boot.</summary>
+    internal static bool HasWatchdogs { get; set; }
+
     /// <summary>A deadline has been set: programs the hardware if it is earlier than what it waits for.</summary>
     internal static void Add(ulong deadline)
     {
@@ -49,6 +52,11 @@ internal static class Timers
         }
 
         next = Earlier(next, SliceEnd);
+        if (HasWatchdogs)
+        {
+            next = Earlier(next, Watchdogs.Serve(now));
+        }
+
         s_programmed = next;
         if (next != Never)
         {

@@ -20,9 +20,28 @@ internal static class VcpuClock
         Write(ref info);
         if (vcpu.Time.TimeArea != 0)
         {
-            VcpuTimeInfo copy = info;
-            GuestMemory.TryWrite(new GuestAddress(vcpu.Time.TimeArea), in copy);
+            Copy(new GuestAddress(vcpu.Time.TimeArea), info);
         }
+    }
+
+    /// <summary>The copy has a version of its own, odd while the rest changes.</summary>
+    private static void Copy(GuestAddress area, VcpuTimeInfo copy)
+    {
+        if (!GuestMemory.TryRead(area, out uint version))
+        {
+            return;
+        }
+
+        copy.Version = (version & ~1u) + 1;
+        if (!GuestMemory.TryWrite(area, copy.Version))
+        {
+            return;
+        }
+
+        Interlocked.MemoryBarrier();
+        GuestMemory.TryWrite(area, in copy);
+        Interlocked.MemoryBarrier();
+        GuestMemory.TryWrite(area, copy.Version + 1);
     }
 
     /// <summary>Sets UTC as of a system time in nanoseconds, for all domains.</summary>

@@ -15,6 +15,11 @@ internal static class EventChannelOpHypercall
     {
         TlbClock.Settle();
         GuestAddress at = new(call.Argument1);
+        if (call.Argument0 == 10)
+        {
+            return Reset(ref call, at);
+        }
+
         XenError error = call.Argument0 switch
         {
             0 => BindInterdomain(ref call, at),
@@ -27,7 +32,8 @@ internal static class EventChannelOpHypercall
             7 => BindIpi(ref call, at),
             8 => BindVcpu(ref call, at),
             9 => Unmask(ref call, at),
-            10 => Reset(ref call, at),
+
+            // FIFO channels (11 init_control, 12 expand_array, 13 set_priority): a guest that is told so keeps to the two levels.
             _ => XenError.NotImplemented,
         };
         return HypercallResult.From(error);
@@ -81,7 +87,7 @@ internal static class EventChannelOpHypercall
             return XenError.Fault;
         }
 
-        bool perVcpu = (VirtualIrq)virq is VirtualIrq.Timer or VirtualIrq.Debug or VirtualIrq.Xenoprof or VirtualIrq.XenPmu;
+        bool perVcpu = IsPerVcpu((VirtualIrq)virq);
         if (virq >= (uint)VirtualIrq.Count || (!perVcpu && vcpuId != 0))
         {
             return XenError.Invalid;
@@ -171,6 +177,8 @@ internal static class EventChannelOpHypercall
         EventPorts.Free(ref domain, port);
     }
 
+    private static bool IsPerVcpu(VirtualIrq virq) => virq is VirtualIrq.Timer or VirtualIrq.Debug or VirtualIrq.Xenoprof or VirtualIrq.XenPmu;
+
     /// <summary>A global VIRQ may be told to another vcpu than the one it was bound through.</summary>
     private static uint VirqVcpu(ref Domain domain, EventChannel channel, uint port)
         => VcpuTable.At(domain.VcpuIndex(0)).Events.Virqs[(int)channel.Number] == port ? 0u : channel.Vcpu;
@@ -210,10 +218,10 @@ internal static class EventChannelOpHypercall
             return XenError.Fault;
         }
 
-        id = id == DomainIds.Self ? call.Vcpu.DomainId : id;
-        if (id != call.Vcpu.DomainId && (!call.Domain.IsPrivileged || !DomainTable.Exists(id)))
+        XenError error = TryResolve(ref call, ref id);
+        if (error != XenError.None)
         {
-            return XenError.NoSuchDomain;
+            return error;
         }
 
         ref Domain domain = ref DomainTable.At(id);
@@ -241,19 +249,14 @@ internal static class EventChannelOpHypercall
             return XenError.Fault;
         }
 
-        id = id == DomainIds.Self ? call.Vcpu.DomainId : id;
-        if (id != call.Vcpu.DomainId && !call.Domain.IsPrivileged)
+        XenError error = TryResolve(ref call, ref id);
+        if (error != XenError.None)
         {
-            return XenError.NotPermitted;
-        }
-
-        if (!DomainTable.Exists(id))
-        {
-            return XenError.NoSuchDomain;
+            return error;
         }
 
         ref Domain domain = ref DomainTable.At(id);
-        XenError error = EventPorts.TryAllocate(ref domain, out uint port);
+        error = EventPorts.TryAllocate(ref domain, out uint port);
         if (error != XenError.None)
         {
             return error;
@@ -303,9 +306,7 @@ internal static class EventChannelOpHypercall
         }
 
         ref EventChannel channel = ref call.Domain.Events.At(port);
-        bool perVcpuVirq = channel.State == EventChannelState.Virq
-            && (VirtualIrq)channel.Number is VirtualIrq.Timer or VirtualIrq.Debug or VirtualIrq.Xenoprof or VirtualIrq.XenPmu;
-        if (channel.State == EventChannelState.Ipi || (channel.State == EventChannelState.Virq && perVcpuVirq))
+        if (channel.State == EventChannelState.Ipi || (channel.State == EventChannelState.Virq && IsPerVcpu((VirtualIrq)channel.Number)))
         {
             return XenError.Invalid;
         }
@@ -330,27 +331,52 @@ internal static class EventChannelOpHypercall
         return XenError.None;
     }
 
-    private static XenError Reset(ref HypercallCall call, GuestAddress at)
+    /// <summary>Closes all ports of the caller or of a domain that it controls; ports that are closed already cost a restart nothing.</summary>
+    private static HypercallResult Reset(ref HypercallCall call, GuestAddress at)
     {
         if (!GuestMemory.TryRead(at, out ushort id))
         {
-            return XenError.Fault;
+            return HypercallResult.From(XenError.Fault);
         }
 
-        if (id != DomainIds.Self && id != call.Vcpu.DomainId)
+        XenError error = TryResolve(ref call, ref id);
+        if (error != XenError.None)
         {
-            return XenError.NotPermitted;
+            return HypercallResult.From(error);
         }
 
-        for (uint port = 1; port < (uint)call.Domain.Events.Capacity; port++)
+        ref Domain domain = ref DomainTable.At(id);
+        Preemption preemption = Preemption.Start();
+        bool hasClosed = false;
+        for (uint port = 1; port < (uint)domain.Events.Capacity; port++)
         {
-            if (EventPorts.IsOpen(ref call.Domain, port))
+            if (!EventPorts.IsOpen(ref domain, port))
             {
-                ClosePort(ref call.Domain, port);
+                continue;
             }
+
+            if (hasClosed && preemption.IsNeeded)
+            {
+                return HypercallResult.Continue;
+            }
+
+            ClosePort(ref domain, port);
+            hasClosed = true;
         }
 
-        return XenError.None;
+        return HypercallResult.Success;
+    }
+
+    /// <summary>The domain of an argument: the caller itself, or one that it controls. Errors: NoSuchDomain, NotPermitted.</summary>
+    private static XenError TryResolve(ref HypercallCall call, ref ushort id)
+    {
+        id = id == DomainIds.Self ? call.Vcpu.DomainId : id;
+        if (!DomainTable.Exists(id))
+        {
+            return XenError.NoSuchDomain;
+        }
+
+        return id == call.Vcpu.DomainId || call.Domain.IsPrivileged ? XenError.None : XenError.NotPermitted;
     }
 
     private static XenError Store(GuestAddress at, uint port) => GuestMemory.TryWrite(at, port) ? XenError.None : XenError.Fault;

@@ -28,6 +28,10 @@ internal static class SchedOpHypercall
                 return HypercallResult.Success;
             case 2: return HypercallResult.From(Shutdown(ref call, at));
             case 3: return HypercallResult.From(Poll(ref call, at));
+            case 4: return HypercallResult.From(RemoteShutdown(ref call, at));
+            case 5: return HypercallResult.From(SetShutdownCode(ref call, at));
+            case 6: return Watchdog(ref call, at);
+            case 7: return HypercallResult.From(PinOverride(ref call, at));
             default: return HypercallResult.From(XenError.NotImplemented);
         }
     }
@@ -48,7 +52,84 @@ internal static class SchedOpHypercall
             return XenError.Fault;
         }
 
-        DomainShutdown.Request(ref call.Vcpu, (ShutdownReason)reason);
+        DomainShutdown.Request(ref call.Vcpu, (ShutdownReason)(byte)reason);
+        return XenError.None;
+    }
+
+    /// <summary>struct sched_remote_shutdown: the domain @0, the reason @4. Errors: Fault, NoSuchDomain, NotPermitted.</summary>
+    private static XenError RemoteShutdown(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out ushort id) || !GuestMemory.TryRead(at.Add(4), out uint reason))
+        {
+            return XenError.Fault;
+        }
+
+        if (!DomainTable.Exists(id))
+        {
+            return XenError.NoSuchDomain;
+        }
+
+        if (!call.Domain.IsPrivileged)
+        {
+            return XenError.NotPermitted;
+        }
+
+        DomainShutdown.Request(ref DomainTable.At(id), (ShutdownReason)(byte)reason);
+        return XenError.None;
+    }
+
+    /// <summary>The domain says why it is going to crash or stop, before it does.</summary>
+    private static XenError SetShutdownCode(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint reason))
+        {
+            return XenError.Fault;
+        }
+
+        DomainShutdown.SetCode(ref call.Domain, (byte)reason);
+        return XenError.None;
+    }
+
+    /// <summary>struct sched_watchdog: id @0, seconds @4. The result is the id of a new watchdog, else 0.</summary>
+    private static HypercallResult Watchdog(ref HypercallCall call, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint id) || !GuestMemory.TryRead(at.Add(4), out uint seconds))
+        {
+            return HypercallResult.From(XenError.Fault);
+        }
+
+        XenError error = Watchdogs.TrySet(ref call.Domain, id, seconds, out uint newId);
+        return error == XenError.None ? HypercallResult.Done(newId) : HypercallResult.From(error);
+    }
+
+    /// <summary>
+    /// struct sched_pin_override: the processor, negative = no longer. Errors: NotPermitted, Fault, Invalid (no such processor, or
+    /// not pinned), Busy (pinned already).
+    /// </summary>
+    private static XenError PinOverride(ref HypercallCall call, GuestAddress at)
+    {
+        if (!call.Domain.IsPrivileged)
+        {
+            return XenError.NotPermitted;
+        }
+
+        if (!GuestMemory.TryRead(at, out int processor))
+        {
+            return XenError.Fault;
+        }
+
+        if (processor >= ProcessorTable.Count || (processor < 0 && !call.Vcpu.Schedule.IsPinned))
+        {
+            return XenError.Invalid;
+        }
+
+        if (processor >= 0 && call.Vcpu.Schedule.IsPinned)
+        {
+            return XenError.Busy;
+        }
+
+        // Each processor that runs vcpus runs them for good: there is only the note to keep.
+        call.Vcpu.Schedule.IsPinned = processor >= 0;
         return XenError.None;
     }
 
@@ -73,7 +154,7 @@ internal static class SchedOpHypercall
                 return XenError.Fault;
             }
 
-            if (!EventPorts.IsOpen(ref call.Domain, port))
+            if (port >= DomainEvents.MaximumPorts)
             {
                 return XenError.Invalid;
             }

@@ -14,6 +14,8 @@ namespace Xenolith.Hypervisor.Hypercalls;
 internal static class VcpuOpHypercall
 {
     private const ulong MinimumPeriod = 1_000_000;
+    private const ulong RunstateBytes = 48;
+    private const ulong TimeInfoBytes = 32;
 
     internal static HypercallResult Handle(ref HypercallCall call)
     {
@@ -32,11 +34,11 @@ internal static class VcpuOpHypercall
             case 0: return HypercallResult.From(vcpu.IsInitialized ? XenError.Exists : VcpuContextLoader.TryLoad(ref vcpu, at));
             case 1: return HypercallResult.From(Up(ref vcpu));
             case 2:
-                Scheduler.Down(ref vcpu);
+                Down(ref call.Domain, ref vcpu);
                 return HypercallResult.Success;
             case 3: return HypercallResult.Done(vcpu.Schedule.IsUp ? 1 : 0);
             case 4:
-                VcpuRunstateInfo runstate = RunState.Read(ref vcpu);
+                VcpuRunstateInfo runstate = RunState.ReadNow(ref vcpu);
                 return HypercallResult.From(GuestMemory.TryWrite(at, in runstate) ? XenError.None : XenError.Fault);
             case 5: return HypercallResult.From(RegisterRunstate(ref vcpu, at, isCaller));
             case 6: return HypercallResult.From(SetPeriodic(ref vcpu, at));
@@ -54,10 +56,18 @@ internal static class VcpuOpHypercall
                 return HypercallResult.Success;
             case 10: return HypercallResult.From(RegisterInfo(ref vcpu, at, isCaller));
             case 11:
+                if (call.Argument2 != 0)
+                {
+                    return HypercallResult.From(XenError.Invalid);
+                }
+
                 vcpu.Traps.NmiPending = true;
                 Scheduler.Wake(ref vcpu);
                 vcpu.Context.Work |= VcpuWork.Reschedule;
                 return HypercallResult.Success;
+
+            // Only a vcpu that is pinned to a processor for good could be told which one it is.
+            case 12: return HypercallResult.From(XenError.Invalid);
             case 13: return HypercallResult.From(RegisterTime(ref vcpu, at, isCaller));
             default: return HypercallResult.From(XenError.NotImplemented);
         }
@@ -78,9 +88,24 @@ internal static class VcpuOpHypercall
         return XenError.None;
     }
 
+    /// <summary>When the last vcpu goes down, so does the domain.</summary>
+    private static void Down(ref Domain domain, ref Vcpu vcpu)
+    {
+        for (uint id = 0; id < (uint)domain.VcpuCount; id++)
+        {
+            if (id != (uint)vcpu.Id && VcpuTable.At(domain.VcpuIndex(id)).Schedule.IsUp)
+            {
+                Scheduler.Down(ref vcpu);
+                return;
+            }
+        }
+
+        DomainShutdown.Request(ref vcpu, ShutdownReason.PowerOff);
+    }
+
     private static XenError RegisterRunstate(ref Vcpu vcpu, GuestAddress at, bool isCaller)
     {
-        if (!GuestMemory.TryRead(at, out ulong area))
+        if (!GuestMemory.TryRead(at, out ulong area) || !new GuestAddress(area).IsGuestRange(RunstateBytes))
         {
             return XenError.Fault;
         }
@@ -92,14 +117,14 @@ internal static class VcpuOpHypercall
             return XenError.None;
         }
 
-        VcpuRunstateInfo info = RunState.Read(ref vcpu);
+        VcpuRunstateInfo info = RunState.ReadNow(ref vcpu);
         GuestMemory.TryWrite(new GuestAddress(area), in info);
         return XenError.None;
     }
 
     private static XenError RegisterTime(ref Vcpu vcpu, GuestAddress at, bool isCaller)
     {
-        if (!GuestMemory.TryRead(at, out ulong area))
+        if (!GuestMemory.TryRead(at, out ulong area) || !new GuestAddress(area).IsGuestRange(TimeInfoBytes))
         {
             return XenError.Fault;
         }
@@ -118,6 +143,11 @@ internal static class VcpuOpHypercall
         if (!GuestMemory.TryRead(at, out ulong frame) || !GuestMemory.TryRead(at.Add(8), out uint offset))
         {
             return XenError.Fault;
+        }
+
+        if (!VcpuInfoPage.IsPlace(offset))
+        {
+            return XenError.NoAddress;
         }
 
         if (!isCaller && vcpu.Schedule.IsUp)
