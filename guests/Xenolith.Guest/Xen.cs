@@ -26,16 +26,16 @@ internal static unsafe class Xen
     internal static long UpdateVaMapping(ulong address, ulong entry, ulong flags = 2) =>
         Call(HypercallNumber.UpdateVaMapping, address, entry, flags);
 
-    internal static long MmuUpdate(ulong pointer, ulong value)
+    internal static long MmuUpdate(ulong pointer, ulong value, ulong foreign = DomainIds.Self)
     {
         MmuUpdate request = new() { Pointer = pointer, Value = value };
-        return Call(HypercallNumber.MmuUpdate, (ulong)(&request), 1, 0, DomainSelf);
+        return Call(HypercallNumber.MmuUpdate, (ulong)(&request), 1, 0, foreign);
     }
 
-    internal static long MmuExtended(MmuExtendedCommand command, ulong first, ulong second = 0)
+    internal static long MmuExtended(MmuExtendedCommand command, ulong first, ulong second = 0, ulong foreign = DomainIds.Self)
     {
         MmuExtendedOp request = new() { Command = (uint)command, Argument1 = first, Argument2 = second };
-        return Call(HypercallNumber.MmuExtendedOp, (ulong)(&request), 1, 0, DomainSelf);
+        return Call(HypercallNumber.MmuExtendedOp, (ulong)(&request), 1, 0, foreign);
     }
 
     internal static long EventChannel(uint operation, void* argument) => Call(HypercallNumber.EventChannelOp, operation, (ulong)argument);
@@ -49,6 +49,4 @@ internal static unsafe class Xen
             Call(HypercallNumber.SchedOp, 2, (ulong)(&reason));
         }
     }
-
-    internal const ulong DomainSelf = 0x7FF0;
 }
