@@ -194,13 +194,13 @@ internal static unsafe class EntriesProgram
         Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Cow), XenError.NoSuchDomain, "the domain of copies"u8);
         Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Invalid), XenError.NoSuchDomain, "the invalid domain"u8);
         Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Idle), XenError.NoSuchDomain, "the idle domain"u8);
-        Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Self | (1UL << 16)), XenError.NoSuchDomain, "tables of the own domain by its number"u8);
+        Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Self | (1UL << 16)), XenError.None, "tables of the own domain by its number"u8);
         Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Self | (2UL << 16)), XenError.NoSuchDomain, "tables of domain 1"u8);
-        Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Self | ((DomainIds.Self + 1UL) << 16)), XenError.None, "tables of SELF"u8);
+        Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Self | ((DomainIds.Self + 1UL) << 16)), XenError.NoSuchDomain, "tables of SELF"u8);
         Report.Result(Xen.MmuUpdate(s_machine, 0xB_8000 | PageTables.KernelReadable, DomainIds.Io), XenError.None, "a device's frame as one"u8);
         Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Io), XenError.Busy, "own memory as a device's frame"u8);
         Report.Result(Xen.MmuUpdate(s_machine, plain), XenError.None, "own memory again"u8);
-        Report.Result(Xen.MmuUpdate(s_machine, plain, DomainIds.Xen), XenError.Busy, "own memory as the hypervisor's"u8);
+        Report.Result(Xen.MmuUpdate(s_machine, Memory.Machine(s_page + 4096) | PageTables.KernelReadable, DomainIds.Xen), XenError.Busy, "own memory as the hypervisor's"u8);
     }
 
     private static void ByAddress()
@@ -236,6 +236,6 @@ internal static unsafe class EntriesProgram
         Report.Result(Xen.MmuUpdate(frame | MmuUpdate.MachineToPhysicalUpdate, 5), XenError.None, "a name for the shared page"u8);
         Report.Result(Descriptors.Load(frame >> 12, 512), XenError.Invalid, "the shared page as a descriptor table"u8);
         Report.Result(Xen.MmuUpdate(machine, frame | PageTables.KernelWritable), XenError.None, "the shared page to write"u8);
-        Report.Result(Xen.MmuUpdate(frame + 0x2000 - 8 - 0x1000, 0), XenError.None, "the shared page by mmu_update"u8);
+        Report.Result(Xen.MmuUpdate(frame + 0xFF8, 0), XenError.None, "the shared page by mmu_update"u8);
     }
 }

@@ -28,17 +28,25 @@ internal static class ForeignDomain
         uint tables = argument >> 16;
         if (tables != 0)
         {
-            XenError error = TryResolveOne(ref call, (ushort)(tables - 1), false, out tableOwner);
-            if (error != XenError.None)
+            // The owner of tables is always named by its number: neither SELF nor a special domain has any.
+            ushort owner = (ushort)(tables - 1);
+            if (owner != self && !DomainTable.Exists(owner))
             {
-                return error;
+                return XenError.NoSuchDomain;
             }
+
+            if (owner != self && !call.Domain.IsPrivileged)
+            {
+                return XenError.NotPermitted;
+            }
+
+            tableOwner = owner;
         }
 
-        return TryResolveOne(ref call, (ushort)argument, true, out targetOwner);
+        return TryResolveTarget(ref call, (ushort)argument, out targetOwner);
     }
 
-    private static XenError TryResolveOne(ref HypercallCall call, ushort id, bool allowSpecial, out ushort owner)
+    private static XenError TryResolveTarget(ref HypercallCall call, ushort id, out ushort owner)
     {
         owner = call.Vcpu.DomainId;
         if (id == DomainIds.Self)
@@ -51,7 +59,7 @@ internal static class ForeignDomain
             return XenError.NoSuchDomain;
         }
 
-        if (allowSpecial && id is DomainIds.Io or DomainIds.Xen)
+        if (id is DomainIds.Io or DomainIds.Xen)
         {
             owner = id;
             return call.Domain.IsPrivileged || id == DomainIds.Io ? XenError.None : XenError.NotPermitted;

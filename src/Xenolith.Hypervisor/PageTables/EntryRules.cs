@@ -7,7 +7,8 @@ namespace Xenolith.Hypervisor.PageTables;
 /// <summary>The white list of entry bits per level, and the adjustment that makes guest kernel pages reachable at CPL 3.</summary>
 internal static class EntryRules
 {
-    private const ulong CacheBits = PageTableEntry.WriteThrough | PageTableEntry.CacheDisable | PageTableEntry.PatSmall;
+    /// <summary>PWT, PCD, PAT of a level-1 entry: how the processor caches its page.</summary>
+    internal const ulong CacheBits = PageTableEntry.WriteThrough | PageTableEntry.CacheDisable | PageTableEntry.PatSmall;
     private const ulong AlwaysAllowed = PageTableEntry.Present | PageTableEntry.Writable | PageTableEntry.User | PageTableEntry.Accessed
         | PageTableEntry.Dirty | PageTableEntry.AvailableLow | PageTableEntry.AvailableHigh | PageTableEntry.NoExecute;
 

@@ -145,6 +145,12 @@ public readonly struct ValidatedEntry
             return TryMapDevice(ref domain, target, proposed, out entry);
         }
 
+        if ((proposed & EntryRules.CacheBits) != 0 && info.Owner == targetOwner && !info.IsAllocated)
+        {
+            // The hypervisor itself works with the pages that it shares, through the cache.
+            return XenError.AccessDenied;
+        }
+
         if (info.Owner != targetOwner || info.GeneralCount is 0 or >= FrameInfo.CountLimit
             || ((proposed & PageTableEntry.Writable) != 0 && !info.TryAddWritable()))
         {

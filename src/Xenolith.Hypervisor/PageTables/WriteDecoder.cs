@@ -29,6 +29,12 @@ internal static class WriteDecoder
         internal int OldTo;
         internal ulong Old;
 
+        /// <summary>What STOS adds to RDI; 0 for every other instruction.</summary>
+        internal int StringStep;
+
+        /// <summary>Whether a REP prefix has the instruction executed again, until RCX is used up.</summary>
+        internal bool Repeats;
+
         /// <summary>RFLAGS afterwards.</summary>
         internal ulong Rflags;
     }
@@ -105,9 +111,10 @@ internal static class WriteDecoder
         int at = 0;
         int bytes = 4;
         byte rex = 0;
-        while (at < length && code[at] is 0xF0 or 0x66 or 0x2E or 0x36 or 0x3E or 0x26 or 0x64 or 0x65)
+        while (at < length && code[at] is 0xF0 or 0xF3 or 0x66 or 0x2E or 0x36 or 0x3E or 0x26 or 0x64 or 0x65)
         {
             bytes = code[at] == 0x66 ? 2 : bytes;
+            write.Repeats |= code[at] == 0xF3;
             at++;
         }
 
@@ -117,7 +124,13 @@ internal static class WriteDecoder
             bytes = (rex & 8) != 0 ? 8 : bytes;
         }
 
-        if (at + 1 >= length)
+        if (at < length && code[at] is 0xAA or 0xAB)
+        {
+            StoreString(ref registers, ref write, code[at] == 0xAA ? 1 : bytes, at + 1);
+            return true;
+        }
+
+        if (at + 1 >= length || write.Repeats)
         {
             return false;
         }
@@ -209,7 +222,12 @@ internal static class WriteDecoder
     /// <summary>Steps over the instruction and gives its register and flags their results.</summary>
     internal static void Complete(ref GuestRegisters registers, in Write write)
     {
-        registers.Rip += (ulong)write.Length;
+        registers.Rdi += (ulong)(long)write.StringStep;
+        if (!write.Repeats || --registers.Rcx == 0)
+        {
+            registers.Rip += (ulong)write.Length;
+        }
+
         registers.Rflags = write.Rflags & ~RflagsBits.Resume;
         if (write.OldTo >= 0)
         {
@@ -221,6 +239,14 @@ internal static class WriteDecoder
                 _ => (register & ~0xFFUL) | write.Old,
             };
         }
+    }
+
+    private static void StoreString(ref GuestRegisters registers, ref Write write, int bytes, int length)
+    {
+        write.Bytes = bytes;
+        write.Length = length;
+        write.Value = bytes == 8 ? registers.Rax : registers.Rax & ((1UL << (bytes * 8)) - 1);
+        write.StringStep = (registers.Rflags & RflagsBits.Direction) != 0 ? -bytes : bytes;
     }
 
     private static void CompareExchange(ref GuestRegisters registers, ref Write write, ulong operand, ulong mask)

@@ -27,8 +27,10 @@ internal static class ControlRegisterEmulation
         }
     }
 
-    internal static bool TryWrite(ref Vcpu vcpu, int number, ulong value)
+    /// <summary>False: the guest gets #GP. <paramref name="again"/>: not done yet, the instruction has to be executed once more.</summary>
+    internal static bool TryWrite(ref Vcpu vcpu, int number, ulong value, out bool again)
     {
+        again = false;
         switch (number)
         {
             case 0:
@@ -45,9 +47,16 @@ internal static class ControlRegisterEmulation
                 VcpuInfoPage.SetCr2(ref vcpu, value);
                 return true;
             case 3:
-                // A root of hostile size could take long; the hypercall is the way for that, this one must do in a single step.
                 Preemption preemption = Preemption.Start();
-                return RootTables.SetKernelRoot(ref vcpu, new MachineAddress(value).Frame, ref preemption) == XenError.None;
+                if (vcpu.Memory.HasDeferred && !DeferredWork.TryFinish(ref vcpu, ref preemption))
+                {
+                    again = true;
+                    return true;
+                }
+
+                XenError error = RootTables.SetKernelRoot(ref vcpu, new MachineAddress(value).Frame, ref preemption);
+                again = error == XenError.Restart;
+                return error is XenError.None or XenError.Restart;
             case 4:
                 ulong choice = ControlRegisters.GuestCr4 & (ControlRegisters.Cr4 | Cr4Bits.TimeStampDisable | Cr4Bits.DebuggingExtensions);
                 vcpu.Traps.Cr4 = (vcpu.Traps.Cr4 & ~choice) | (value & choice);

@@ -98,7 +98,8 @@ internal static class DebugRegisterEmulation
 
         for (int i = 0; i < 4; i++)
         {
-            if (((value >> (16 + (i * 4))) & 3) == 2 && !HasExtensions(ref vcpu))
+            bool isEnabled = ((value >> (i * 2)) & 3) != 0;
+            if (isEnabled && ((value >> (16 + (i * 4))) & 3) == 2 && !HasExtensions(ref vcpu))
             {
                 return XenError.NotPermitted;
             }

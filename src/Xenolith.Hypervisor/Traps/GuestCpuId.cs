@@ -11,7 +11,7 @@ internal static class GuestCpuId
     private const uint HypervisorBase = 0x4000_0000;
     private const uint HypervisorHighest = HypervisorBase + 5;
     private const uint Leaf1EcxKept = 0x7ED8_3203;
-    private const uint Leaf1EdxKept = 0x0FC9_F3F5;
+    private const uint Leaf1EdxKept = 0x0FC9_D3F5;
     private const uint Leaf7EbxKept = 0x218C_0329;
     private const uint AmdEcxKept = 0x0000_0561;
     private const uint AmdEdxKept = 0xEFD3_FBFF & ~((1u << 26) | (1u << 13) | (1u << 17) | (1u << 1) | (1u << 3) | (1u << 12));

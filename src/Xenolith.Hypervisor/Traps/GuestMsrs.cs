@@ -1,5 +1,8 @@
 // Model-specific registers as a PV guest's kernel sees them.
+using Xenolith.Abi;
+using Xenolith.Hypervisor.Boot.Domain0;
 using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.PageTables;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Traps;
@@ -12,6 +15,9 @@ internal static class GuestMsrs
     private const ulong ApicBaseValue = 0xFEE0_0800;
     private const ulong BootProcessor = 0x100;
     private const ulong LfenceSerializing = 2;
+
+    /// <summary>Named by CPUID leaf 0x40000002: a write has the hypercall stubs put into the frame at that address.</summary>
+    private const uint HypercallPage = 0x4000_0000;
 
     internal static bool TryRead(ref Vcpu vcpu, uint msr, out ulong value)
     {
@@ -34,6 +40,8 @@ internal static class GuestMsrs
                 return true;
             case (uint)Msr.MiscEnable:
                 return CpuFeatures.IsIntel && Msrs.TryRead(msr, out value);
+            case HypercallPage:
+                return true;
             default:
                 // A kernel without a #GP handler yet cannot survive the refusal.
                 return vcpu.Traps.Table[GeneralProtection].Address == 0;
@@ -79,6 +87,7 @@ internal static class GuestMsrs
 
                 return true;
             case (uint)Msr.Pat: return value == PatValue;
+            case HypercallPage: return TryFillHypercallPage(ref vcpu, value);
             case (uint)Msr.MicrocodeRevision or (uint)Msr.McgStatus or (uint)Msr.McgCtl or (>= 0x400 and <= 0x407)
                 or 0xC001_0015 or 0xC001_001F or 0xC001_1029 or (>= 0xC001_0000 and <= 0xC001_0007)
                 or (>= 0xC001_0200 and <= 0xC001_020B) or (>= 0xC001_0058 and <= 0xC001_006B)
@@ -87,5 +96,19 @@ internal static class GuestMsrs
             default:
                 return false;
         }
+    }
+
+    /// <summary>There is one page, number 0; the frame must be one that the guest may write to.</summary>
+    private static bool TryFillHypercallPage(ref Vcpu vcpu, ulong value)
+    {
+        Mfn frame = new MachineAddress(value).Frame;
+        if ((value & 0xFFF) != 0 || PageTypes.TryTakeWritable(ref vcpu.Domain, frame) != XenError.None)
+        {
+            return false;
+        }
+
+        KernelLoader.FillHypercallPage(PhysicalMemory.Bytes(frame));
+        PageTypes.DropLeaf(frame);
+        return true;
     }
 }

@@ -17,17 +17,26 @@ internal static partial class PrivilegedInstructions
     {
         ref GuestRegisters registers = ref vcpu.Context.Registers;
         Span<byte> code = stackalloc byte[7];
-        if (!GuestMemory.TryCopyFrom(new GuestAddress(registers.Rip), code))
-        {
-            return false;
-        }
-
-        for (int i = 0; i < code.Length; i++)
+        int length = GuestMemory.TryCopyFrom(new GuestAddress(registers.Rip), code) ? code.Length : Fetch(registers.Rip, code);
+        for (int i = 0; i < length; i++)
         {
             if (code[i] != (byte)(ForcedPrefix >> (i * 8)))
             {
                 return false;
             }
+        }
+
+        if (length < code.Length)
+        {
+            // With the whole prefix there, it is the instruction behind it that cannot be fetched.
+            const int PrefixBytes = 5;
+            if (length < PrefixBytes)
+            {
+                return false;
+            }
+
+            PageFaults.Deliver(ref vcpu, registers.Rip + (ulong)length, 0);
+            return true;
         }
 
         ExecuteCpuId(ref vcpu);
@@ -117,9 +126,14 @@ internal static partial class PrivilegedInstructions
                 break;
             case 0x20 or 0x21 or 0x22 or 0x23:
                 at++;
-                if (!TryMoveControl(ref vcpu, opcode, modRm, rex))
+                if (!TryMoveControl(ref vcpu, opcode, modRm, rex, out bool again))
                 {
                     return false;
+                }
+
+                if (again)
+                {
+                    return true;
                 }
 
                 break;
@@ -167,8 +181,9 @@ internal static partial class PrivilegedInstructions
         return true;
     }
 
-    private static bool TryMoveControl(ref Vcpu vcpu, byte opcode, byte modRm, byte rex)
+    private static bool TryMoveControl(ref Vcpu vcpu, byte opcode, byte modRm, byte rex, out bool again)
     {
+        again = false;
         if ((modRm & 0xC0) != 0xC0)
         {
             return false;
@@ -179,7 +194,7 @@ internal static partial class PrivilegedInstructions
         switch (opcode)
         {
             case 0x20: return ControlRegisterEmulation.TryRead(ref vcpu, special, out general);
-            case 0x22: return ControlRegisterEmulation.TryWrite(ref vcpu, special, general);
+            case 0x22: return ControlRegisterEmulation.TryWrite(ref vcpu, special, general, out again);
             case 0x21: return DebugRegisterEmulation.TryRead(ref vcpu, special, out general);
             default: return DebugRegisterEmulation.Write(ref vcpu, special, general) == Abi.XenError.None;
         }

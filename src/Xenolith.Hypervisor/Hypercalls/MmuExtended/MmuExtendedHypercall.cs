@@ -37,7 +37,7 @@ internal static class MmuExtendedHypercall
                 return HypercallResult.Done((int)call.Argument3);
             }
         }
-        else if (call.Argument2 != 0 && count != 0 && !DoneCount.TryReset(call.Argument2))
+        else if (call.Argument2 != 0 && !DoneCount.TryReset(call.Argument2))
         {
             return HypercallResult.From(XenError.Fault);
         }
