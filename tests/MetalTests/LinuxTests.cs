@@ -116,7 +116,7 @@ internal static class Log
     internal static void AssertQuiet(BootedMachine machine)
         => Assert.Equal(
             string.Empty,
-            machine.Run("dmesg | grep -E 'WARNING|BUG|Oops|Call Trace|lockup|rcu.*(stall|self-detected)|Unexpected|Bad page|corrupt' || true").Trim());
+            machine.Run("dmesg | grep -E 'WARNING: CPU|BUG:|Oops|Call Trace|lockup|rcu.*(stall|self-detected)|Unexpected|Bad page|corrupt' || true").Trim());
 
     internal static void AssertSound(BootedMachine machine)
     {

@@ -70,3 +70,6 @@ need_image_tools() { need cpio:cpio depmod:kmod busybox:busybox-static dpkg-deb:
 need_c_library() { need gcc:gcc; need_file /usr/include/stdio.h libc6-dev; }
 
 mkdir -p "$XENOLITH_ROOT/out"
+
+# alone NAME: waits until no other process makes the same thing; the lock is descriptor 9, which servers that outlive the verb must not keep.
+alone() { exec 9>"$XENOLITH_ROOT/out/$1.lock"; flock 9; }

@@ -18,20 +18,22 @@ internal static class ConsoleOutput
     private static uint s_head;
     private static uint s_tail;
     private static bool s_isBuffered;
+    private static byte s_last;
 
-    /// <summary>Writes text; a line feed becomes carriage return and line feed.</summary>
+    /// <summary>Writes text; a line feed becomes carriage return and line feed, unless it follows a carriage return.</summary>
     internal static void Write(ReadOnlySpan<byte> text)
     {
         for (int i = 0; i < text.Length; i++)
         {
             byte value = text[i];
             ConsoleRing.Append(value);
-            if (value == (byte)'\n')
+            if (value == (byte)'\n' && s_last != (byte)'\r')
             {
                 Put((byte)'\r');
             }
 
             Put(value);
+            s_last = value;
         }
 
         if (s_isBuffered)
