@@ -21,16 +21,23 @@ need() {
 # need_file FILE PACKAGE: the same for a package that has no program.
 need_file() { [ -e "$1" ] || install_packages "$2"; }
 
-install_packages() {
-  local sudo=()
-  command -v apt-get >/dev/null || fail "these Debian packages are missing and there is no apt-get to install them with: $*"
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail "these Debian packages are missing: $*; install them as root, or run this as root"
-    sudo=(sudo)
+# as_root COMMAND...: with sudo where that is needed.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  else
+    sudo "$@"
   fi
+}
+
+refresh_packages() { as_root apt-get update -q >/dev/null 2>&1 || true; }
+
+install_packages() {
+  command -v apt-get >/dev/null || fail "these Debian packages are missing and there is no apt-get to install them with: $*"
+  [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || fail "these Debian packages are missing and there is no sudo to install them with: $*"
   tag APT "installing $*"
-  "${sudo[@]}" apt-get update -q >/dev/null 2>&1 || true
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >"$XENOLITH_ROOT/out/apt.log" 2>&1 \
+  refresh_packages
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >"$XENOLITH_ROOT/out/apt.log" 2>&1 \
     || fail "apt-get could not install: $*; out/apt.log says why"
 }
 

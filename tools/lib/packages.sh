@@ -9,7 +9,7 @@ unpack_package() {
   mkdir -p "$packages"
   work=$(mktemp -d "$packages/fetch.XXXXXX")
   tag GET "$name"
-  if ! (cd "$work" && { apt-get download -q "$name" || { apt-get update -q && apt-get download -q "$name"; }; }) >"$work/log" 2>&1; then
+  if ! (cd "$work" && { apt-get download -q "$name" || { refresh_packages && apt-get download -q "$name"; }; }) >"$work/log" 2>&1; then
     cat "$work/log" >&2
     rm -rf "$work"
     fail "cannot download the Debian package $name; check the network and /etc/apt/sources.list"
@@ -20,11 +20,18 @@ unpack_package() {
   rm -rf "$work"
 }
 
+package_behind() { apt-cache depends "$1" 2>/dev/null | sed -n 's/^  Depends: \(linux-image-[0-9].*\)$/\1/p' | head -1; }
+
 # kernel_package FLAVOUR: the package that Debian's linux-image-FLAVOUR stands for now.
 kernel_package() {
   local name
-  name=$(apt-cache depends "linux-image-$1" 2>/dev/null | sed -n 's/^  Depends: \(linux-image-[0-9].*\)$/\1/p' | head -1)
-  [ -n "$name" ] || fail "apt knows no kernel package linux-image-$1; run 'apt-get update', or choose another flavour (amd64, rt-amd64, cloud-amd64)"
+  name=$(package_behind "linux-image-$1")
+  if [ -z "$name" ]; then
+    # A fresh machine has no lists of packages yet.
+    refresh_packages
+    name=$(package_behind "linux-image-$1")
+  fi
+  [ -n "$name" ] || fail "apt knows no kernel package linux-image-$1; flavours of Debian's kernel are amd64, rt-amd64 and cloud-amd64 (elsewhere name a kernel with ./x boot --kernel)"
   echo "$name"
 }
 

@@ -1,4 +1,5 @@
 // The ports that switch the machine off and reset it.
+using Xenolith.Hypervisor.Time;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Platform;
@@ -56,12 +57,25 @@ internal static class PowerPorts
     {
         Write(Pm1A, valueA);
         Write(Pm1B, valueB);
+        WaitForEffect();
     }
 
     private static void Sleep(byte typeA, byte typeB)
     {
         Write(Pm1A, (ushort)((Current(Pm1A) & ~SleepTypeMask) | (typeA << SleepTypeShift) | SleepEnable));
         Write(Pm1B, (ushort)((Current(Pm1B) & ~SleepTypeMask) | (typeB << SleepTypeShift) | SleepEnable));
+        WaitForEffect();
+    }
+
+    /// <summary>The machine goes off a little later than it is told to; a second without effect means that it will not.</summary>
+    private static void WaitForEffect()
+    {
+        const ulong Second = 1_000_000_000;
+        ulong end = SystemTime.Now() + Second;
+        while (SystemTime.Now() < end)
+        {
+            Cpu.Pause();
+        }
     }
 
     private static ushort Current(ushort port) => port == 0 ? (ushort)0 : Ports.In16(port);
