@@ -33,6 +33,9 @@ public static unsafe class GuestMemory
         }
     }
 
+    /// <summary>How many more copies succeed before one faults; negative: all do. Copies after the faulting one succeed again.</summary>
+    public static int CopiesUntilFault { get; set; } = -1;
+
     public static bool TryCopyFrom(GuestAddress from, Span<byte> to)
     {
         if (!from.IsGuestRange((ulong)to.Length) || !Transfer(from.Value, to, false))
@@ -119,11 +122,18 @@ public static unsafe class GuestMemory
         OnRead = null;
         OnWrite = null;
         KeepsTranslations = false;
+        CopiesUntilFault = -1;
         ForgetTranslations();
     }
 
     private static bool Transfer(ulong address, Span<byte> bytes, bool write)
     {
+        if (CopiesUntilFault >= 0 && CopiesUntilFault-- == 0)
+        {
+            FakeCpu.Cr2 = address;
+            return false;
+        }
+
         while (bytes.Length != 0)
         {
             int piece = Math.Min(bytes.Length, 4096 - (int)(address & 0xFFF));
