@@ -58,6 +58,9 @@ public static class FakeCpu
 
     public static ulong TscStep { get; set; }
 
+    /// <summary>Called at each read of the time stamp counter.</summary>
+    public static Action? OnTscRead { get; set; }
+
     /// <summary>CR3 loads since the reset.</summary>
     public static int RootLoads { get; internal set; }
 
@@ -87,6 +90,7 @@ public static class FakeCpu
         DeviceRead = UnpluggedDevice;
         DeviceWrite = IgnoreDevice;
         OnHalt = null;
+        OnTscRead = null;
         Cr0 = Cr0Bits.Paging | Cr0Bits.WriteProtect | Cr0Bits.ProtectionEnable | Cr0Bits.NumericError;
         Cr2 = 0;
         Cr3 = 0;

@@ -38,7 +38,7 @@ internal static class Scheduler
 
         vcpu.Schedule.IsBlocked = false;
         EndPolling(ref vcpu);
-        RunState.Change(ref vcpu, RunState.Runnable);
+        RunState.Change(ref vcpu, vcpu.Schedule.IsUp ? RunState.Runnable : RunState.Offline);
         s_boosted = vcpu.Index;
         RequestReschedule();
     }
@@ -58,14 +58,21 @@ internal static class Scheduler
     internal static void Up(ref Vcpu vcpu)
     {
         vcpu.Schedule.IsUp = true;
-        RunState.Change(ref vcpu, RunState.Runnable);
+        RunState.Change(ref vcpu, vcpu.Schedule.IsBlocked ? RunState.Blocked : RunState.Runnable);
         RequestReschedule();
     }
 
     internal static void Down(ref Vcpu vcpu)
     {
         vcpu.Schedule.IsUp = false;
-        vcpu.Context.Work |= VcpuWork.Reschedule;
+        if (vcpu.Time.RunState == RunState.Running)
+        {
+            vcpu.Context.Work |= VcpuWork.Reschedule;
+        }
+        else
+        {
+            RunState.Change(ref vcpu, RunState.Offline);
+        }
     }
 
     /// <summary>The vcpu to run next, loaded; waits while there is none.</summary>

@@ -7,7 +7,11 @@ namespace Xenolith.Machine;
 /// <summary>The instructions. Registers and devices are in <see cref="FakeCpu"/>.</summary>
 internal static unsafe class Native
 {
-    internal static ulong ReadTsc() => FakeCpu.Tsc += FakeCpu.TscStep;
+    internal static ulong ReadTsc()
+    {
+        FakeCpu.OnTscRead?.Invoke();
+        return FakeCpu.Tsc += FakeCpu.TscStep;
+    }
 
     internal static void CpuId(uint leaf, uint subleaf, CpuIdResult* result)
         => *result = FakeCpu.CpuIdLeaves.GetValueOrDefault((leaf, subleaf));
