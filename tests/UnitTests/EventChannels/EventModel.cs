@@ -171,7 +171,7 @@ internal sealed class EventModel(int vcpus)
     {
         foreach (uint port in ports)
         {
-            if (!IsOpen(port))
+            if (port >= Ports)
             {
                 return XenError.Invalid;
             }
