@@ -19,8 +19,10 @@ public enum XenError
     NoDevice = 19,
     Invalid = 22,
     NoSpace = 28,
+    Domain = 33,
     NotImplemented = 38,
     NotSupported = 95,
+    NoBufferSpace = 105,
 
     /// <summary>Internal (ERESTART): stop here and continue later.</summary>
     Restart = 85,

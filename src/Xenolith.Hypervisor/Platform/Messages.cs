@@ -24,11 +24,11 @@ internal static class Messages
 
     /// <summary>
     /// A pirq for a function's MSI (<paramref name="tableAddress"/> 0) or for entry <paramref name="entry"/> of its MSI-X table.
-    /// Errors: NoDevice (no function, no capability), Invalid (entry, table), NoSpace.
+    /// <paramref name="number"/>: in, the number wanted or <see cref="Pirqs.AnyNumber"/>; out, the number given.
+    /// Errors: NoDevice (no function, no capability), Invalid (entry, table, number), Exists (number), NoSpace.
     /// </summary>
-    internal static XenError TryMap(ref Domain domain, PciFunction function, uint entry, ulong tableAddress, out uint number)
+    internal static XenError TryMap(ref Domain domain, PciFunction function, uint entry, ulong tableAddress, ref uint number)
     {
-        number = 0;
         if (!function.Exists)
         {
             return XenError.NoDevice;
@@ -41,7 +41,7 @@ internal static class Messages
                 return XenError.NoDevice;
             }
 
-            XenError allocation = Pirqs.TryAllocateMessage(ref domain, PirqKind.Msi, out number);
+            XenError allocation = Pirqs.TryAllocateMessage(ref domain, PirqKind.Msi, ref number);
             if (allocation == XenError.None)
             {
                 Pirqs.At(number).Function = function;
@@ -53,7 +53,7 @@ internal static class Messages
         XenError error = TryLocateEntry(function, entry, out MachineAddress at);
         if (error == XenError.None)
         {
-            error = Pirqs.TryAllocateMessage(ref domain, PirqKind.MsiX, out number);
+            error = Pirqs.TryAllocateMessage(ref domain, PirqKind.MsiX, ref number);
         }
 
         if (error == XenError.None)
@@ -101,6 +101,22 @@ internal static class Messages
         }
     }
 
+    /// <summary>Whether the function sends messages of that kind.</summary>
+    internal static bool HasTable(PciFunction function) => function.Exists && function.FindCapability(MsiXCapability) != 0;
+
+    /// <summary>Writes the messages of a function again, which has lost them in a reset or in sleep.</summary>
+    internal static void Restore(PciFunction function)
+    {
+        for (uint number = Pirqs.LineCount; number < Pirqs.Capacity; number++)
+        {
+            ref Pirq pirq = ref Pirqs.At(number);
+            if (pirq.IsMapped && pirq.Port != 0 && pirq.Function.Bus == function.Bus && pirq.Function.DeviceFunction == function.DeviceFunction)
+            {
+                Enable(ref pirq);
+            }
+        }
+    }
+
     /// <summary>Closes the mask where there is one.</summary>
     internal static void Disable(ref Pirq pirq)
     {
@@ -137,14 +153,13 @@ internal static class Messages
 
         at = new MachineAddress(bar + (table & ~7u) + (entry * TableEntryBytes));
 
-        // The BAR is the device's word: it must not lead into RAM.
-        if (FrameTable.IsRam(at.Frame) || at.Value >> CpuFeatures.PhysicalAddressBits != 0)
+        // The BAR is what Domain 0 has written there: it must lead neither into RAM nor to a device of the hypervisor's.
+        if (FrameTable.IsRam(at.Frame) || !PlatformPermissions.MayHoldMessages(at.Frame))
         {
             return XenError.Invalid;
         }
 
-        Mmio.Map(at, TableEntryBytes);
-        return XenError.None;
+        return Mmio.TryMap(at, TableEntryBytes) ? XenError.None : XenError.NoSpace;
     }
 
     /// <summary>The table answers only while memory access and MSI-X are on; all entries stay masked by their own bits.</summary>

@@ -1,9 +1,11 @@
 // The physical interrupts that domains handle.
 using System.Runtime.CompilerServices;
+using System.Threading;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.EventChannels;
+using Xenolith.Hypervisor.PageTables;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Platform;
@@ -15,6 +17,9 @@ namespace Xenolith.Hypervisor.Platform;
 internal static class Pirqs
 {
     internal const int Capacity = 256;
+
+    /// <summary>Any free number will do.</summary>
+    internal const uint AnyNumber = uint.MaxValue;
 
     private static Slots s_pirqs;
     private static VectorOwners s_vectorOwners;
@@ -74,20 +79,71 @@ internal static class Pirqs
         return XenError.None;
     }
 
-    /// <summary>A free number for a message. Errors: NoSpace.</summary>
-    internal static XenError TryAllocateMessage(ref Domain domain, PirqKind kind, out uint number)
+    /// <summary>A number for a message: the one that is wanted, or any. Errors: Invalid (a line's), Exists (in use), NoSpace.</summary>
+    internal static XenError TryAllocateMessage(ref Domain domain, PirqKind kind, ref uint number)
+    {
+        if (number == AnyNumber)
+        {
+            if (!TryFindFreeMessage(out number))
+            {
+                return XenError.NoSpace;
+            }
+        }
+        else if (number < LineCount || number >= Capacity)
+        {
+            return XenError.Invalid;
+        }
+        else if (At(number).IsMapped)
+        {
+            return XenError.Exists;
+        }
+
+        At(number) = new Pirq { Kind = kind, IsMapped = true, DomainId = domain.Id };
+        return XenError.None;
+    }
+
+    /// <summary>The lowest number that no message has.</summary>
+    internal static bool TryFindFreeMessage(out uint number)
     {
         for (number = LineCount; number < Capacity; number++)
         {
-            ref Pirq pirq = ref At(number);
-            if (!pirq.IsMapped)
+            if (!At(number).IsMapped)
             {
-                pirq = new Pirq { Kind = kind, IsMapped = true, DomainId = domain.Id };
-                return XenError.None;
+                return true;
             }
         }
 
-        return XenError.NoSpace;
+        return false;
+    }
+
+    /// <summary>
+    /// PHYSDEVOP_pirq_eoi_gmfn: a page of the guest's that says which of its pirqs need PHYSDEVOP_eoi. It stays for good.
+    /// Errors: Busy (there is one), Invalid (not a writable page of the domain's).
+    /// </summary>
+    internal static XenError TrySetEndMap(ref Domain domain, Mfn frame, bool unmasksAtEnd)
+    {
+        if (domain.Platform.HasEndMap)
+        {
+            return XenError.Busy;
+        }
+
+        if (PageTypes.TryTakeWritable(ref domain, frame) != XenError.None)
+        {
+            return XenError.Invalid;
+        }
+
+        domain.Platform.EndMap = frame;
+        domain.Platform.HasEndMap = true;
+        domain.Platform.UnmasksAtEnd = unmasksAtEnd;
+        for (uint number = 0; number < Capacity; number++)
+        {
+            if (At(number).Port != 0 && At(number).DomainId == domain.Id)
+            {
+                NoteEnd(ref domain, number);
+            }
+        }
+
+        return XenError.None;
     }
 
     /// <summary>Forgets a mapping; a bound one must be closed first. Errors: Invalid, Busy.</summary>
@@ -147,6 +203,7 @@ internal static class Pirqs
 
         pirq.Port = port;
         pirq.IsWaitingForEnd = false;
+        NoteEnd(ref domain, number);
         if (pirq.Kind == PirqKind.Line)
         {
             IoApic.Route(number, pirq.Vector, LocalApic.Id, pirq.IsLevel, pirq.IsActiveLow);
@@ -190,6 +247,11 @@ internal static class Pirqs
         }
 
         ref Pirq pirq = ref At(number);
+        if (domain.Platform.UnmasksAtEnd && pirq.Port != 0)
+        {
+            EventPorts.Unmask(ref domain, pirq.Port);
+        }
+
         if (pirq.IsWaitingForEnd)
         {
             pirq.IsWaitingForEnd = false;
@@ -230,6 +292,26 @@ internal static class Pirqs
                     .Hex(pirq.Vector).Text(" d"u8).Decimal((ulong)pirq.DomainId).Text(" port "u8).Decimal((ulong)pirq.Port)
                     .Text(pirq.IsWaitingForEnd ? " waits for its end"u8 : ""u8).End();
             }
+        }
+    }
+
+    /// <summary>Tells the domain's page, if it has one, whether the interrupt needs an end.</summary>
+    private static void NoteEnd(ref Domain domain, uint number)
+    {
+        if (!domain.Platform.HasEndMap)
+        {
+            return;
+        }
+
+        ref ulong word = ref PhysicalMemory.Word(domain.Platform.EndMap, (int)(number / 64));
+        ulong bit = 1UL << (int)(number % 64);
+        if (NeedsEnd(number))
+        {
+            Interlocked.Or(ref word, bit);
+        }
+        else
+        {
+            Interlocked.And(ref word, ~bit);
         }
     }
 

@@ -41,6 +41,10 @@ internal static class PlatformPermissions
         return true;
     }
 
+    /// <summary>Whether the hypervisor may write interrupt messages into a device page: it is no device of its own.</summary>
+    internal static bool MayHoldMessages(Mfn frame)
+        => frame.Value >> (CpuFeatures.PhysicalAddressBits - 12) == 0 && !IsHypervisors(frame) && !IsReadOnly(frame);
+
     private static bool IsHypervisors(Mfn frame)
     {
         if (frame.Value is >= MessageWindowFirst and <= MessageWindowLast || frame == LocalApic.Address.Frame)

@@ -10,6 +10,9 @@ public struct Processor
     /// <summary>The scheduler has to choose anew before the next return to a guest.</summary>
     public bool NeedReschedule;
 
+    /// <summary>Nanoseconds in which no vcpu wanted to run.</summary>
+    public ulong IdleTime;
+
     /// <summary>A complete TLB flush is due before the guest runs or its memory is written.</summary>
     public bool NeedsFlush;
 }

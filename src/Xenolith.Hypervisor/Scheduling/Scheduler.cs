@@ -93,10 +93,16 @@ internal static class Scheduler
             RunState.Change(ref leaving, leaving.Schedule.IsUp ? RunState.Blocked : RunState.Offline);
         }
 
-        int next;
-        while ((next = Pick(current)) < 0)
+        int next = Pick(current);
+        if (next < 0)
         {
-            Cpu.HaltWithInterrupts();
+            ulong since = SystemTime.Now();
+            do
+            {
+                Cpu.HaltWithInterrupts();
+            }
+            while ((next = Pick(current)) < 0);
+            processor.IdleTime += SystemTime.Now() - since;
         }
 
         if (next != current)

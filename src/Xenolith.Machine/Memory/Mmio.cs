@@ -14,8 +14,11 @@ public static unsafe class Mmio
     private static Mfn s_leaf;
     private static int s_used;
 
-    /// <summary>Makes a device range accessible; a page that already is stays so. At most 512 pages in all.</summary>
-    public static void Map(MachineAddress start, int bytes)
+    /// <summary>Makes a device range accessible at boot; panics when there is no room.</summary>
+    public static void Map(MachineAddress start, int bytes) => Fatal.Assert(TryMap(start, bytes), "too many device pages"u8);
+
+    /// <summary>Makes a device range accessible; a page that already is stays so. False: that would be more than 512 pages in all.</summary>
+    public static bool TryMap(MachineAddress start, int bytes)
     {
         ulong last = start.Value + (ulong)(bytes > 0 ? bytes : 1) - 1;
         for (ulong frame = start.Value >> 12; frame <= last >> 12; frame++)
@@ -25,10 +28,16 @@ public static unsafe class Mmio
                 continue;
             }
 
-            Fatal.Assert(s_used < Capacity, "too many device pages"u8);
+            if (s_used >= Capacity)
+            {
+                return false;
+            }
+
             PhysicalMemory.Word(s_leaf, s_used) = new PageTableEntry(new Mfn(frame), Flags).Value;
             s_used++;
         }
+
+        return true;
     }
 
     public static uint Read32(MachineAddress address) => Volatile.Read(ref *(uint*)Locate(address, 4));

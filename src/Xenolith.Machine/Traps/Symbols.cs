@@ -22,6 +22,9 @@ public static unsafe class Symbols
     /// <summary>First 8 bytes of the build's identification.</summary>
     public static ulong BuildId => *(ulong*)(Table + 4);
 
+    /// <summary>All 20 bytes of it.</summary>
+    public static ReadOnlySpan<byte> BuildIdBytes => new(Table + 4, HeaderBytes - 4);
+
     /// <summary>The routine that contains an address of the text.</summary>
     public static bool TryFind(ulong address, out ReadOnlySpan<byte> name, out ulong offset)
     {

@@ -10,15 +10,22 @@ public static class Mmio
 
     private static readonly HashSet<ulong> s_frames = [];
 
-    public static void Map(MachineAddress start, int bytes)
+    public static void Map(MachineAddress start, int bytes) => Fatal.Assert(TryMap(start, bytes), "too many device pages"u8);
+
+    public static bool TryMap(MachineAddress start, int bytes)
     {
         ulong last = start.Value + (ulong)(bytes > 0 ? bytes : 1) - 1;
         for (ulong frame = start.Value >> 12; frame <= last >> 12; frame++)
         {
+            if (s_frames.Count >= Capacity && !s_frames.Contains(frame))
+            {
+                return false;
+            }
+
             s_frames.Add(frame);
         }
 
-        Fatal.Assert(s_frames.Count <= Capacity, "too many device pages"u8);
+        return true;
     }
 
     public static uint Read32(MachineAddress address) => (uint)FakeCpu.DeviceRead(Locate(address, 4), 4);

@@ -6,6 +6,8 @@ public static class Symbols
 {
     public static ulong BuildId => 0;
 
+    public static ReadOnlySpan<byte> BuildIdBytes => "twenty bytes of build"u8[..20];
+
     public static bool TryFind(ulong address, out ReadOnlySpan<byte> name, out ulong offset)
     {
         name = default;

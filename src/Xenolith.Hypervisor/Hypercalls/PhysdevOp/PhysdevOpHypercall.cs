@@ -1,5 +1,6 @@
 // physdev_op: interrupts and PCI devices for the domain that drives the hardware.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Machine;
@@ -40,9 +41,17 @@ internal static class PhysdevOpHypercall
             13 => MapPirq(ref call, at),
             14 => UnmapPirq(ref call, at),
             15 or 16 or 20 or 25 or 26 => PciDevice(at),
+            17 => SetEndMap(ref call, at, true),
+            19 => RestoreMessages(at, false),
             21 => SetupGsi(at),
             22 => GuestMemory.TryWrite(at, (uint)Pirqs.Capacity) ? HypercallResult.Success : HypercallResult.From(XenError.Fault),
-            24 or 30 or 31 => HypercallResult.Success,
+            23 => GetFreePirq(at),
+
+            // pci_mmcfg_reserved and dbgp_op: ECAM is known from MCFG; no debug port of a USB controller is in use.
+            24 or 29 => GuestMemory.TryRead(at, out uint _) ? HypercallResult.Success : HypercallResult.From(XenError.Fault),
+            27 => RestoreMessages(at, true),
+            28 => SetEndMap(ref call, at, false),
+            30 or 31 => PrepareMessages(at),
             _ => HypercallResult.From(XenError.NotImplemented),
         };
     }
@@ -139,26 +148,33 @@ internal static class PhysdevOpHypercall
 
         if (request.DomainId != DomainIds.Self && request.DomainId != call.Vcpu.DomainId)
         {
-            return HypercallResult.From(XenError.NotImplemented);
+            // Devices are Domain 0's: none is handed to another domain.
+            return HypercallResult.From(DomainTable.Exists(request.DomainId) ? XenError.NotSupported : XenError.NoSuchDomain);
         }
 
-        uint number = (uint)request.Index;
+        uint number = request.Pirq >= 0 ? (uint)request.Pirq : Pirqs.AnyNumber;
         XenError error;
         switch (request.Type)
         {
             case MapGsi:
                 // Lines keep their numbers: another one cannot be asked for.
-                error = request.Pirq >= 0 && request.Pirq != request.Index ? XenError.Invalid : Pirqs.TryMapLine(ref call.Domain, number);
+                error = request.Pirq >= 0 && request.Pirq != request.Index ? XenError.Invalid : Pirqs.TryMapLine(ref call.Domain, (uint)request.Index);
+                number = (uint)request.Index;
                 break;
             case MapMsi:
             case MapMsiSegment:
                 bool otherSegment = request.Type == MapMsiSegment && request.Bus >> 16 != 0;
-                PciFunction function = new((byte)request.Bus, (byte)request.DeviceFunction);
-                error = otherSegment ? XenError.NoDevice : Messages.TryMap(ref call.Domain, function, (uint)request.EntryNumber, request.TableBase, out number);
+                error = otherSegment ? XenError.NoDevice : MapMessage(ref call, in request, (uint)request.EntryNumber, request.TableBase, ref number);
+                break;
+            case MapMultiMsi when request.EntryNumber is <= 0 or > 32:
+                error = XenError.Domain;
+                break;
+            case MapMultiMsi when request.EntryNumber > 1:
+                // Without interrupt remapping several messages share address and data: drivers ask again for a single one.
+                error = XenError.NotSupported;
                 break;
             case MapMultiMsi:
-                // One message each: drivers ask again for a single one.
-                error = XenError.NotSupported;
+                error = MapMessage(ref call, in request, 0, 0, ref number);
                 break;
             default:
                 error = XenError.Invalid;
@@ -172,6 +188,76 @@ internal static class PhysdevOpHypercall
 
         request.Pirq = (int)number;
         return GuestMemory.TryWrite(at, request) ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
+    }
+
+    private static XenError MapMessage(ref HypercallCall call, in PhysdevMapPirq request, uint entry, ulong tableBase, ref uint number)
+        => Messages.TryMap(ref call.Domain, new PciFunction((byte)request.Bus, (byte)request.DeviceFunction), entry, tableBase, ref number);
+
+    /// <summary>struct physdev_get_free_pirq: type @0, number @4. Lines keep their own numbers.</summary>
+    private static HypercallResult GetFreePirq(GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out int type))
+        {
+            return HypercallResult.From(XenError.Fault);
+        }
+
+        if (type == MapGsi)
+        {
+            return HypercallResult.From(XenError.Invalid);
+        }
+
+        if (!Pirqs.TryFindFreeMessage(out uint number))
+        {
+            return HypercallResult.From(XenError.NoSpace);
+        }
+
+        return GuestMemory.TryWrite(at.Add(4), number) ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
+    }
+
+    private static HypercallResult SetEndMap(ref HypercallCall call, GuestAddress at, bool unmasksAtEnd)
+        => GuestMemory.TryRead(at, out ulong frame)
+            ? HypercallResult.From(Pirqs.TrySetEndMap(ref call.Domain, new Mfn(frame), unmasksAtEnd))
+            : HypercallResult.From(XenError.Fault);
+
+    /// <summary>restore_msi: bus @0, function @1; restore_msi_ext: segment @0, bus @2, function @3.</summary>
+    private static HypercallResult RestoreMessages(GuestAddress at, bool hasSegment)
+    {
+        if (!TryReadFunction(at, hasSegment, out PciFunction function, out ushort segment))
+        {
+            return HypercallResult.From(XenError.Fault);
+        }
+
+        if (segment != 0 || !function.Exists)
+        {
+            return HypercallResult.From(XenError.NoDevice);
+        }
+
+        Messages.Restore(function);
+        return HypercallResult.Success;
+    }
+
+    /// <summary>prepare_msix and release_msix: entries are opened when they are mapped, so that nothing is left to prepare.</summary>
+    private static HypercallResult PrepareMessages(GuestAddress at)
+    {
+        if (!TryReadFunction(at, true, out PciFunction function, out ushort segment))
+        {
+            return HypercallResult.From(XenError.Fault);
+        }
+
+        return HypercallResult.From(segment == 0 && Messages.HasTable(function) ? XenError.None : XenError.NoDevice);
+    }
+
+    private static bool TryReadFunction(GuestAddress at, bool hasSegment, out PciFunction function, out ushort segment)
+    {
+        function = default;
+        segment = 0;
+        if ((hasSegment && !GuestMemory.TryRead(at, out segment)) || !GuestMemory.TryRead(hasSegment ? at.Add(2) : at, out ushort place))
+        {
+            return false;
+        }
+
+        function = new PciFunction((byte)place, (byte)(place >> 8));
+        return true;
     }
 
     private static HypercallResult UnmapPirq(ref HypercallCall call, GuestAddress at)

@@ -40,6 +40,12 @@ internal static class PlatformOpHypercall
         return (uint)header switch
         {
             17 => SetTime32(body),
+
+            // Memory types of the processor (add, delete) and its microcode are the firmware's; processors neither come nor go.
+            31 or 32 or 35 or (>= 56 and <= 59) => HypercallResult.From(XenError.NotSupported),
+            33 => ProcessorQueries.ReadMemoryType(body),
+            48 => ProcessorQueries.GetVersion(body),
+            53 => ProcessorQueries.GetIdleTime(body),
             50 => FirmwareInfo(body),
             51 => EnterSleep(body),
             55 => GetCpuInfo(body),
@@ -91,7 +97,7 @@ internal static class PlatformOpHypercall
 
         switch (type)
         {
-            case 1 or 2: return HypercallResult.From(XenError.NoSuchDomain);
+            case 1 or 2 or 3: return HypercallResult.From(XenError.NoSuchDomain);
             case KeyboardShiftFlags: return GuestMemory.TryWrite(body.Add(8), (byte)0) ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
             default: return HypercallResult.From(XenError.NotImplemented);
         }

@@ -27,10 +27,11 @@ internal static class XenVersionHypercall
             case 4: return Text(ref call, "xenolith"u8, 64);
             case 5: return Write(ref call, HypervisorStart);
             case 6: return Features(ref call);
-            case 7: return HypercallResult.Done(4096);
+            case 7: return call.Argument1 == 0 ? HypercallResult.Done(4096) : HypercallResult.From(XenError.Invalid);
             case 8: return Write(ref call, 0UL, 0UL);
             case 9: return Text(ref call, call.Domain.IsPrivileged ? BootInformation.CommandLine : "<denied>"u8, 1024);
-            default: return HypercallResult.From(call.Argument0 == 10 ? XenError.NoDevice : XenError.NotImplemented);
+            case 10: return BuildId(ref call);
+            default: return HypercallResult.From(XenError.NotImplemented);
         }
     }
 
@@ -48,6 +49,36 @@ internal static class XenVersionHypercall
 
         uint features = BaseFeatures | (call.Domain.IsPrivileged ? Dom0 : 0) | ((call.Domain.Assists & (1 << 3)) != 0 ? PaeExtendedCr3 : 0);
         return GuestMemory.TryWrite(new GuestAddress(call.Argument1 + 4), features) ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
+    }
+
+    /// <summary>
+    /// struct xen_build_id: room @0, the bytes @4; the result is how many there are, which a null pointer asks for alone.
+    /// Errors: NotPermitted, Fault, Invalid (no room), NoBufferSpace (too little).
+    /// </summary>
+    private static HypercallResult BuildId(ref HypercallCall call)
+    {
+        if (!call.Domain.IsPrivileged)
+        {
+            return HypercallResult.From(XenError.NotPermitted);
+        }
+
+        ReadOnlySpan<byte> id = Symbols.BuildIdBytes;
+        if (call.Argument1 == 0)
+        {
+            return HypercallResult.Done(id.Length);
+        }
+
+        if (!GuestMemory.TryRead(new GuestAddress(call.Argument1), out uint room))
+        {
+            return HypercallResult.From(XenError.Fault);
+        }
+
+        if (room < (uint)id.Length)
+        {
+            return HypercallResult.From(room == 0 ? XenError.Invalid : XenError.NoBufferSpace);
+        }
+
+        return GuestMemory.TryCopyTo(new GuestAddress(call.Argument1 + 4), id) ? HypercallResult.Done(id.Length) : HypercallResult.From(XenError.Fault);
     }
 
     private static HypercallResult CompileInfo(ref HypercallCall call)
