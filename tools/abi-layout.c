@@ -239,6 +239,8 @@ int main(void)
     VALUE("XenError", "NoEntry", XEN_ENOENT);
     VALUE("XenError", "NoSuchDomain", XEN_ESRCH);
     VALUE("XenError", "NoAddress", XEN_ENXIO);
+    VALUE("XenError", "Domain", XEN_EDOM);
+    VALUE("XenError", "NoBufferSpace", XEN_ENOBUFS);
     VALUE("XenError", "TooBig", XEN_E2BIG);
     VALUE("XenError", "Again", XEN_EAGAIN);
     VALUE("XenError", "NoMemory", XEN_ENOMEM);

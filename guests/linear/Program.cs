@@ -6,40 +6,38 @@ namespace Xenolith.Guest.Programs;
 
 internal static unsafe class LinearProgram
 {
-    private const int Slot = 300;
+    private const int Slot = 5;
     private const ulong Free = 0x0000_1000_0000_0000;
     private const ulong ReadOnlyTable = PageTables.Present | PageTables.User | PageTables.Accessed;
-
-    private static ulong s_root;
 
     [RuntimeExport("guest_linear")]
     private static void Main()
     {
         Traps.Start();
-        s_root = Memory.Machine(Memory.Root);
         SelfMapping();
         OtherTable();
         Flushes();
     }
 
-    /// <summary>Where level-1 entries appear when a slot of the root maps the root.</summary>
+    /// <summary>Where level-1 entries appear when a slot of the level-3 table of an address maps that table.</summary>
     private static ulong Window(int slot, ulong address) =>
-        0xFFFF_0000_0000_0000 | ((ulong)slot << 39) | ((address & 0xFFFF_FFFF_FFFF) >> 9 & ~7UL);
+        (address & ~0x7F_FFFF_FFFFUL) | ((ulong)slot << 30) | (address >> 9 & 0x3FFF_FFF8);
 
     private static void SelfMapping()
     {
-        ulong slot = s_root + (Slot * 8);
-        Report.Result(Xen.MmuUpdate(slot, s_root | PageTables.Table), XenError.Invalid, "a root that maps itself to write"u8);
-        if (!Report.Result(Xen.MmuUpdate(slot, s_root | ReadOnlyTable), XenError.None, "a root that maps itself to read"u8))
+        ulong page = (ulong)Memory.TakePage();
+        ulong table = PageTables.EntryMachine(page, 3) & PageTables.FrameMask;
+        ulong slot = table + (Slot * 8);
+        Report.Result(Xen.MmuUpdate(slot, table | PageTables.Table), XenError.Invalid, "a table that maps itself to write"u8);
+        if (!Report.Result(Xen.MmuUpdate(slot, table | ReadOnlyTable), XenError.None, "a table that maps itself to read"u8))
         {
             return;
         }
 
-        ulong page = (ulong)Memory.TakePage();
         Report.Same(*(ulong*)Window(Slot, page), *PageTables.Entry(page, 1), "the level-1 entry in the window"u8);
-        Report.Result(Xen.MmuUpdate(slot, s_root | PageTables.Table), XenError.Invalid, "the right to write by a change of flags"u8);
-        Report.Result(Xen.MmuUpdate(slot | MmuUpdate.PreserveAccessedDirty, s_root | PageTables.Table), XenError.Invalid, "the same with A and D preserved"u8);
-        Report.Result(Xen.MmuUpdate(slot, s_root | ReadOnlyTable | PageTables.NoExecute), XenError.None, "other flags"u8);
+        Report.Result(Xen.MmuUpdate(slot, table | PageTables.Table), XenError.Invalid, "the right to write by a change of flags"u8);
+        Report.Result(Xen.MmuUpdate(slot | MmuUpdate.PreserveAccessedDirty, table | PageTables.Table), XenError.Invalid, "the same with A and D preserved"u8);
+        Report.Result(Xen.MmuUpdate(slot, table | ReadOnlyTable | PageTables.NoExecute), XenError.None, "other flags"u8);
         ProbeRegisters registers = new() { Rcx = Window(Slot, page), Rax = 0 };
         Report.Same(Traps.Try([0x48, 0x89, 0x01], ref registers), 14, "a write in the window"u8);
         Report.Same(Traps.Last.ErrorCode, 3, "its error code"u8);
@@ -54,19 +52,19 @@ internal static unsafe class LinearProgram
         ulong* third = (ulong*)Memory.TakePage();
         PageTables.MakeReadOnly(other);
         PageTables.MakeReadOnly(third);
-        Report.Result(Xen.MmuExtended(MmuExtendedCommand.PinL4Table, Memory.Frame(other)), XenError.None, "a second root"u8);
-        Report.Result(Xen.MmuExtended(MmuExtendedCommand.PinL4Table, Memory.Frame(third)), XenError.None, "a third root"u8);
-        Report.Result(Xen.MmuUpdate(Memory.Machine(other + Slot), Memory.Machine(third) | PageTables.Table), XenError.Invalid, "another root to write"u8);
+        Report.Result(Xen.MmuExtended(MmuExtendedCommand.PinL3Table, Memory.Frame(other)), XenError.None, "a second table"u8);
+        Report.Result(Xen.MmuExtended(MmuExtendedCommand.PinL3Table, Memory.Frame(third)), XenError.None, "a third table"u8);
+        Report.Result(Xen.MmuUpdate(Memory.Machine(other + Slot), Memory.Machine(third) | PageTables.Table), XenError.Invalid, "another table to write"u8);
+        Report.Result(Xen.MmuUpdate(Memory.Machine(other + Slot), Memory.Machine(third) | ReadOnlyTable), XenError.None, "another table to read"u8);
 
-        // Chains of roots that map roots would let one release recurse without a bound: none at all are built.
-        Report.Result(Xen.MmuUpdate(Memory.Machine(other + Slot), Memory.Machine(third) | ReadOnlyTable), XenError.Invalid, "another root to read"u8);
-        Report.Result(Xen.MmuUpdate(Memory.Machine(third + Slot), Memory.Machine(Memory.Root) | ReadOnlyTable), XenError.Invalid, "a chain of roots"u8);
-        Report.Result(Xen.MmuUpdate(Memory.Machine(other + Slot), 0), XenError.None, "no root in a root"u8);
-        Report.Result(Xen.MmuUpdate(Memory.Machine(third + Slot), 0), XenError.None, "no chain"u8);
-        Report.Result(Xen.MmuExtended(MmuExtendedCommand.UnpinTable, Memory.Frame(other)), XenError.None, "the second root ends"u8);
-        Report.Result(Xen.MmuExtended(MmuExtendedCommand.UnpinTable, Memory.Frame(third)), XenError.None, "the third root ends"u8);
-        Report.Result(PageTables.MakeWritable(other), XenError.None, "the second root is memory"u8);
-        Report.Result(PageTables.MakeWritable(third), XenError.None, "the third root is memory"u8);
+        // Giving back a table that names a table that names a table would have no bound.
+        Report.Result(Xen.MmuUpdate(Memory.Machine(third + Slot), Memory.Machine(other) | ReadOnlyTable), XenError.Invalid, "a chain of tables"u8);
+        Report.Result(Xen.MmuExtended(MmuExtendedCommand.UnpinTable, Memory.Frame(third)), XenError.None, "the third table is named still"u8);
+        Report.Result(PageTables.MakeWritable(third), XenError.Busy, "and is no memory yet"u8);
+        Report.Result(Xen.MmuUpdate(Memory.Machine(other + Slot), 0), XenError.None, "no table in a table"u8);
+        Report.Result(Xen.MmuExtended(MmuExtendedCommand.UnpinTable, Memory.Frame(other)), XenError.None, "the second table ends"u8);
+        Report.Result(PageTables.MakeWritable(other), XenError.None, "the second table is memory"u8);
+        Report.Result(PageTables.MakeWritable(third), XenError.None, "the third table is memory"u8);
     }
 
     /// <summary>The guest asks for no flush; the hypervisor must make one for every change above level 1.</summary>

@@ -5,7 +5,7 @@ namespace Xenolith.Hypervisor.Memory;
 
 /// <summary>
 /// Type word:  63:32 type count | 31:8 stamp or cursor | 7 pinned | 6 dismantling | 5 building | 4 validated | 2:0 type.
-/// Owner word: 63:32 general count | 16 allocated | 15:0 owner.
+/// Owner word: 63:32 general count | 31:17 linear balance (signed) | 16 allocated | 15:0 owner.
 /// A free frame keeps the links of the allocator's lists in the same words.
 /// </summary>
 public struct FrameInfo
@@ -24,6 +24,11 @@ public struct FrameInfo
     private const ulong PinnedBit = 1 << 7;
     private const ulong NoteMask = 0xFFFF_FF00;
     private const ulong AllocatedBit = 1 << 16;
+    private const int LinearShift = 17;
+    private const ulong LinearMask = 0xFFFE_0000;
+
+    /// <summary>Lowest value of <see cref="LinearBalance"/>: a table is named by at most so many linear entries.</summary>
+    public const int LinearLimit = -16_000;
 
     public ulong TypeWord;
     public ulong OwnerWord;
@@ -41,6 +46,16 @@ public struct FrameInfo
     {
         readonly get => (OwnerWord & AllocatedBit) != 0;
         set => OwnerWord = value ? OwnerWord | AllocatedBit : OwnerWord & ~AllocatedBit;
+    }
+
+    /// <summary>
+    /// Above 0: how many entries of this table name another table of its own level. Below 0: how many such entries name this table.
+    /// Never both: what is named by a linear entry has none, so that giving it back cannot go on from table to table.
+    /// </summary>
+    public int LinearBalance
+    {
+        readonly get => (int)(uint)OwnerWord >> LinearShift;
+        set => OwnerWord = (OwnerWord & ~LinearMask) | (uint)(value << LinearShift);
     }
 
     /// <summary>Every entry has been checked and holds its references.</summary>

@@ -102,6 +102,18 @@ public static partial class PageTypes
         return true;
     }
 
+    /// <summary>Drops what an entry of a table above level 1 holds of the table that it names. False: as for <see cref="TryDrop"/>.</summary>
+    internal static bool TryDropEntry(ref Domain domain, Mfn table, int level, Mfn target, ref Preemption preemption)
+    {
+        if (target == table)
+        {
+            return true;
+        }
+
+        LinearTables.Forget(table, target, level);
+        return TryDrop(ref domain, target, ref preemption);
+    }
+
     /// <summary>Drops a reference that can never need more than one step: writable and descriptor frames.</summary>
     public static void DropLeaf(Mfn frame)
     {
@@ -240,8 +252,8 @@ public static partial class PageTypes
         }
 
         ref FrameInfo child = ref FrameTable.At(entry.Frame);
-        bool isUnfinished = child.TypeCount != 0 && child.Type == type - 1 && child.IsDismantling;
-        return !isUnfinished || Dismantle(ref domain, entry.Frame, type - 1, ref preemption);
+        bool isUnfinished = child.TypeCount != 0 && child.IsDismantling && (child.Type == type - 1 || child.Type == type);
+        return !isUnfinished || Dismantle(ref domain, entry.Frame, child.Type, ref preemption);
     }
 
     /// <summary>Gives the entries' references back, last entry first; then the table is nobody's. False: preempted.</summary>
@@ -250,7 +262,7 @@ public static partial class PageTypes
         ref FrameInfo info = ref FrameTable.At(frame);
         int level = (int)type;
         int cursor = info.IsDismantling || info.IsBuilding ? (int)info.Note : 512;
-        if (level > 2 && info.IsDismantling && cursor < 512 && !FinishChild(ref domain, frame, cursor, type, ref preemption))
+        if (level > 1 && info.IsDismantling && cursor < 512 && !FinishChild(ref domain, frame, cursor, type, ref preemption))
         {
             return false;
         }
@@ -277,7 +289,7 @@ public static partial class PageTypes
             {
                 DropL1Target(entry);
             }
-            else if (entry.Frame != frame && !TryDrop(ref domain, entry.Frame, ref preemption))
+            else if (!TryDropEntry(ref domain, frame, level, entry.Frame, ref preemption))
             {
                 info.Note = (uint)i;
                 return false;

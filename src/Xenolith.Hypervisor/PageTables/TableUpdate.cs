@@ -60,7 +60,7 @@ internal static class TableUpdate
         Store(ref PhysicalMemory.Word(table, index), entry, preserve);
         TlbClock.RequestFlush();
         PageTableEntry old = new(current);
-        if (old.IsPresent && old.Frame != table && !PageTypes.TryDrop(ref domain, old.Frame, ref preemption))
+        if (old.IsPresent && !PageTypes.TryDropEntry(ref domain, table, level, old.Frame, ref preemption))
         {
             DeferredWork.Set(ref vcpu, old.Frame);
         }

@@ -108,21 +108,12 @@ public readonly struct ValidatedEntry
         }
 
         Mfn target = new PageTableEntry(proposed).Frame;
-        if (target == table)
+        XenError error = LinearTables.IsLinear(ref domain, table, target, level)
+            ? LinearTables.TryTake(table, target, level, (proposed & PageTableEntry.Writable) != 0)
+            : PageTypes.TryTake(ref domain, target, (PageType)(level - 1), ref preemption);
+        if (error != XenError.None)
         {
-            // A self-mapping shows the table to its owner; it must not let it write.
-            if ((proposed & PageTableEntry.Writable) != 0)
-            {
-                return XenError.Invalid;
-            }
-        }
-        else
-        {
-            XenError error = PageTypes.TryTake(ref domain, target, (PageType)(level - 1), ref preemption);
-            if (error != XenError.None)
-            {
-                return error;
-            }
+            return error;
         }
 
         entry = new ValidatedEntry(EntryRules.AdjustTable(proposed, level));

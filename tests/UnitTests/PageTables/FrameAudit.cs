@@ -22,6 +22,9 @@ internal sealed class FrameAudit
     private readonly uint[] _typed;
     private readonly PageType[] _types;
 
+    // Linear entries of the table, minus 1000 for each that names it.
+    private readonly int[] _linear;
+
     internal FrameAudit(params TestDomain[] domains)
     {
         _domains = domains;
@@ -29,6 +32,7 @@ internal sealed class FrameAudit
         _general = new uint[frames];
         _typed = new uint[frames];
         _types = new PageType[frames];
+        _linear = new int[frames];
     }
 
     /// <summary>Everything at once.</summary>
@@ -37,6 +41,7 @@ internal sealed class FrameAudit
         Array.Clear(_general);
         Array.Clear(_typed);
         Array.Clear(_types);
+        Array.Clear(_linear);
         foreach (TestDomain domain in _domains)
         {
             CountDomain(domain);
@@ -190,9 +195,9 @@ internal sealed class FrameAudit
 
             if (target == table)
             {
-                if ((entry & PageTableEntry.Writable) != 0)
+                if ((entry & PageTableEntry.Writable) != 0 || type == PageType.L4)
                 {
-                    Fail($"{type} {table.Value:X} maps itself writable");
+                    Fail($"{type} {table.Value:X} maps itself as {entry:X}");
                 }
 
                 return;
@@ -201,6 +206,12 @@ internal sealed class FrameAudit
             if (target.Value >= FakeMachine.FrameCount || FrameTable.At(target).Owner != owner)
             {
                 Fail($"{type} {table.Value:X}[{index}] = {entry:X} leads out of the domain");
+            }
+
+            if (FrameTable.At(target).TypeCount != 0 && FrameTable.At(target).Type == type)
+            {
+                CountLinear(table, type, target, entry);
+                return;
             }
 
             Add(target, type - 1, $"{type} {table.Value:X}[{index}]");
@@ -247,6 +258,18 @@ internal sealed class FrameAudit
         {
             _general[target.Value - First]++;
         }
+    }
+
+    private void CountLinear(Mfn table, PageType type, Mfn target, ulong entry)
+    {
+        if ((entry & PageTableEntry.Writable) != 0 || type == PageType.L4)
+        {
+            Fail($"{type} {table.Value:X} maps {target.Value:X}, of its own level, as {entry:X}");
+        }
+
+        _linear[table.Value - First]++;
+        _linear[target.Value - First] -= 1000;
+        Add(target, type, $"{type} {table.Value:X}, linear");
     }
 
     private void Add(Mfn frame, PageType type, string by)
@@ -296,6 +319,12 @@ internal sealed class FrameAudit
             {
                 Fail($"frame {value:X}: counted {_general[index]} references, {_typed[index]} as {_types[index]}; "
                     + $"the frame table has {info.GeneralCount}, {info.TypeCount} as {info.Type} (word {info.TypeWord:X})");
+            }
+
+            int balance = _linear[index] < 0 ? _linear[index] / 1000 : _linear[index];
+            if (info.LinearBalance != balance || (_linear[index] < 0 && _linear[index] % 1000 != 0))
+            {
+                Fail($"frame {value:X} has the linear balance {info.LinearBalance}, counted {_linear[index]}");
             }
 
             if (info.GeneralCount == 0)

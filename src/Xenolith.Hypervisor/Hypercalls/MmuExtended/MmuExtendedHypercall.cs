@@ -119,10 +119,15 @@ internal static class MmuExtendedHypercall
                 return XenError.None;
             case MmuExtendedCommand.TlbFlushMulti:
             case MmuExtendedCommand.InvlpgMulti:
-                // The bitmap chooses among vcpus that all run on this processor; it must be readable all the same.
-                if (!GuestMemory.TryRead(new GuestAddress(operation.Argument2), out uint _))
+                // A vcpu that is not loaded has no translations: it begins with none when it is.
+                if (!GuestMemory.TryRead(new GuestAddress(operation.Argument2), out ulong vcpus))
                 {
                     return XenError.Invalid;
+                }
+
+                if (((vcpus >> vcpu.Id) & 1) == 0)
+                {
+                    return XenError.None;
                 }
 
                 if (command == MmuExtendedCommand.TlbFlushMulti)
