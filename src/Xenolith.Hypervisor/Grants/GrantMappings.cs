@@ -83,14 +83,14 @@ internal static class GrantMappings
         }
 
         Mfn frame = new(DomainTable.At(entry.DomainId).Grants.ActiveAt(entry.Reference).Frame);
-        if (request.BusAddress != 0 && request.BusAddress != frame.Address.Value)
+        bool isDevice = request.BusAddress != 0 && (entry.Flags & GrantMapFlags.DeviceMap) != 0;
+        if (isDevice && request.BusAddress != frame.Address.Value)
         {
-            return GrantStatus.GeneralError;
+            return GrantStatus.BadDeviceAddress;
         }
 
         bool writes = (entry.Flags & GrantMapFlags.ReadOnly) == 0;
         bool isHost = request.HostAddress != 0 && (entry.Flags & GrantMapFlags.HostMap) != 0;
-        bool isDevice = request.BusAddress != 0 && (entry.Flags & GrantMapFlags.DeviceMap) != 0;
         if (isHost)
         {
             bool namesEntry = (entry.Flags & GrantMapFlags.ContainsPte) != 0;

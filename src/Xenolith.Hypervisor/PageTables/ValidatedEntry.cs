@@ -35,7 +35,8 @@ public readonly struct ValidatedEntry
     /// </summary>
     internal static ValidatedEntry OfGrant(Mfn frame, uint flags)
     {
-        ulong value = (frame.Value << 12) | PageTableEntry.Present | PageTableEntry.Accessed | PageTableEntry.Dirty;
+        // Nobody executes what another domain may write.
+        ulong value = (frame.Value << 12) | PageTableEntry.Present | PageTableEntry.Accessed | PageTableEntry.Dirty | PageTableEntry.NoExecute;
         value |= (flags & GrantMapFlags.ReadOnly) == 0 ? PageTableEntry.Writable : 0;
         value |= (flags & GrantMapFlags.ApplicationMap) != 0 ? PageTableEntry.User : 0;
         value |= ((ulong)(flags >> GrantMapFlags.AvailableShift) << 9) & PageTableEntry.AvailableLow;

@@ -52,7 +52,7 @@ public sealed class GrantTableTests
             PageTableEntry entry = new(PhysicalMemory.Word(_mapper.WindowL1, 3));
             Assert.Equal(frame.Value, entry.Frame.Value);
             Assert.Equal(writes, entry.IsWritable);
-            Assert.True(entry.Has(PageTableEntry.Present | PageTableEntry.User | PageTableEntry.Accessed | PageTableEntry.Dirty));
+            Assert.True(entry.Has(PageTableEntry.Present | PageTableEntry.User | PageTableEntry.Accessed | PageTableEntry.Dirty | PageTableEntry.NoExecute));
             Assert.Equal((flags & GrantMapFlags.ApplicationMap) == 0, entry.Has(PageTableEntry.GuestKernel));
             Assert.Equal((ulong)(flags >> GrantMapFlags.AvailableShift) << 9, entry.Value & PageTableEntry.AvailableLow);
         }
@@ -176,7 +176,8 @@ public sealed class GrantTableTests
         Assert.Equal(GrantStatus.GeneralError, Unmap(handle, TestDomain.Window(2), 0));
         Assert.Equal(GrantStatus.GeneralError, Unmap(handle, TestDomain.Window(3), 0));
         Assert.Equal(GrantStatus.GeneralError, Unmap(handle, TestDomain.Window(4), 0));
-        Assert.Equal(GrantStatus.GeneralError, Unmap(handle, TestDomain.Window(1), frame.Address.Value + 4096));
+        Map(6, Device, 0, out uint device);
+        Assert.Equal(GrantStatus.BadDeviceAddress, Unmap(device, 0, frame.Address.Value));
         Assert.Equal(GrantStatus.BadHandle, Unmap(handle + 100, TestDomain.Window(1), 0));
         Assert.Equal(GrantStatus.BadHandle, Unmap(uint.MaxValue, TestDomain.Window(1), 0));
 
