@@ -102,6 +102,21 @@ internal static class Pirqs
         return XenError.None;
     }
 
+    /// <summary>The lowest line that is not mapped, of those that are not ISA's.</summary>
+    internal static bool TryFindFreeLine(out uint number)
+    {
+        const uint IsaLines = 16;
+        for (number = IsaLines; number < LineCount; number++)
+        {
+            if (!At(number).IsMapped)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>The lowest number that no message has.</summary>
     internal static bool TryFindFreeMessage(out uint number)
     {

@@ -192,8 +192,10 @@ public sealed class PhysicalInterruptTests
         Assert.Equal(-(long)XenError.Exists, MapMessage(3, Function, 1, Bar, out _, pirq));
         Assert.Equal(-(long)XenError.Invalid, MapMessage(3, Function, 1, Bar, out _, 3));
         Assert.Equal(-(long)XenError.Invalid, MapMessage(3, Function, 1, Bar, out _, 4000));
+        MapLine(16);
         _domain.Store(0, 1);
-        Assert.Equal(-(long)XenError.Invalid, _domain.Call(HypercallNumber.PhysdevOp, 23, _domain.Arguments));
+        Assert.Equal(0, _domain.Call(HypercallNumber.PhysdevOp, 23, _domain.Arguments));
+        Assert.Equal(17u, _domain.Load32(4));
         Assert.Equal(0, _domain.Call(HypercallNumber.PhysdevOp, 22, _domain.Arguments));
         Assert.Equal((uint)Pirqs.Capacity, _domain.Load32(0));
     }

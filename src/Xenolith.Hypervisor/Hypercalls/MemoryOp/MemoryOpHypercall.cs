@@ -38,16 +38,16 @@ internal static class MemoryOpHypercall
             case 2: return HypercallResult.Done((long)FrameTable.Count);
             case 3 or 4 or 14: return Query(ref call, operation);
             case 5: return MachineToPhysicalOperations.List(ref call, false);
-            case 7 or 15 or 23: return Refuse(ref call);
+
+            // A PV domain has no physical map that others could change; no domain has been given a NUMA layout.
+            case 7 or 15 or 23: return Refuse(ref call, XenError.AccessDenied);
             case 9: return MemoryMapOperations.Own(ref call);
             case 10: return MemoryMapOperations.Machine(ref call);
             case 12: return MachineToPhysicalOperations.Mapping(ref call);
             case 13: return MemoryMapOperations.Set(ref call);
             case 24: return ReservationOperations.Claim(ref call);
             case 25: return MachineToPhysicalOperations.List(ref call, true);
-
-            // No domain has been given a NUMA layout.
-            case 26: return HypercallResult.From(XenError.NotSupported);
+            case 26: return Refuse(ref call, XenError.NotSupported);
             case 27: return MemoryMapOperations.ReservedDeviceMemory(ref call);
             default: return HypercallResult.From(XenError.NotImplemented);
         }
@@ -79,8 +79,8 @@ internal static class MemoryOpHypercall
         }
     }
 
-    /// <summary>add_to_physmap, its batch and remove_from_physmap: a PV domain has no physical map that others could change.</summary>
-    private static HypercallResult Refuse(ref HypercallCall call)
+    /// <summary>add_to_physmap, its batch, remove_from_physmap, get_vnumainfo: refused, once the domain that they begin with exists.</summary>
+    private static HypercallResult Refuse(ref HypercallCall call, XenError reason)
     {
         if (!GuestMemory.TryRead(new GuestAddress(call.Argument1), out ushort requested))
         {
@@ -88,7 +88,7 @@ internal static class MemoryOpHypercall
         }
 
         XenError error = TryResolve(ref call, requested, out _);
-        return HypercallResult.From(error == XenError.None ? XenError.AccessDenied : error);
+        return HypercallResult.From(error == XenError.None ? reason : error);
     }
 
     /// <summary>The domain of an argument: the caller itself, or one that it controls. Errors: NoSuchDomain, NotPermitted.</summary>

@@ -124,7 +124,7 @@ internal static class ReservationOperations
 
     /// <summary>
     /// claim_pages: keeps free memory back for a domain that is about to be populated; the count is what it shall have in all, 0
-    /// gives the rest back. Errors: NotPermitted, Fault, Invalid (form, a second claim, no growth, above the maximum), NoSuchDomain, NoMemory.
+    /// gives the rest back. Errors: NotPermitted, Fault, Invalid (form, no such domain, a second claim, no growth, above the maximum), NoMemory.
     /// </summary>
     internal static HypercallResult Claim(ref HypercallCall call)
     {
@@ -143,13 +143,12 @@ internal static class ReservationOperations
             return HypercallResult.From(XenError.Invalid);
         }
 
-        XenError error = MemoryOpHypercall.TryResolve(ref call, reservation.DomainId, out ushort id);
-        if (error != XenError.None)
+        if (!DomainTable.Exists(reservation.DomainId))
         {
-            return HypercallResult.From(error);
+            return HypercallResult.From(XenError.Invalid);
         }
 
-        ref Domain domain = ref DomainTable.At(id);
+        ref Domain domain = ref DomainTable.At(reservation.DomainId);
         ulong pages = reservation.ExtentCount;
         if (pages == 0)
         {

@@ -128,11 +128,6 @@ internal static class PhysdevOpHypercall
             return HypercallResult.From(XenError.Fault);
         }
 
-        if (number >= Pirqs.LineCount)
-        {
-            return HypercallResult.From(XenError.Invalid);
-        }
-
         return GuestMemory.TryWrite(at.Add(4), number) ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
     }
 
@@ -193,7 +188,7 @@ internal static class PhysdevOpHypercall
     private static XenError MapMessage(ref HypercallCall call, in PhysdevMapPirq request, uint entry, ulong tableBase, ref uint number)
         => Messages.TryMap(ref call.Domain, new PciFunction((byte)request.Bus, (byte)request.DeviceFunction), entry, tableBase, ref number);
 
-    /// <summary>struct physdev_get_free_pirq: type @0, number @4. Lines keep their own numbers.</summary>
+    /// <summary>struct physdev_get_free_pirq: type @0, number @4.</summary>
     private static HypercallResult GetFreePirq(GuestAddress at)
     {
         if (!GuestMemory.TryRead(at, out int type))
@@ -201,12 +196,7 @@ internal static class PhysdevOpHypercall
             return HypercallResult.From(XenError.Fault);
         }
 
-        if (type == MapGsi)
-        {
-            return HypercallResult.From(XenError.Invalid);
-        }
-
-        if (!Pirqs.TryFindFreeMessage(out uint number))
+        if (!(type == MapGsi ? Pirqs.TryFindFreeLine(out uint number) : Pirqs.TryFindFreeMessage(out number)))
         {
             return HypercallResult.From(XenError.NoSpace);
         }
