@@ -12,29 +12,37 @@ public struct Preemption
     /// <summary>TSC ticks that one hypercall may take before it has to offer a break; set at boot to one millisecond's worth.</summary>
     public static ulong SliceTicks = 1_000_000;
 
-    // 0: the clock has not been read yet.
-    private ulong _deadline;
+    private const ulong Endless = ~0UL;
 
-    private Preemption(ulong deadline) => _deadline = deadline;
+    // 0: the clock has not been read yet.
+    private ulong _start;
+
+    private Preemption(ulong start) => _start = start;
 
     /// <summary>A token whose slice begins when it is first asked: work of a single step never reads the clock.</summary>
     public static Preemption Start() => default;
 
     /// <summary>A token that never asks for a break; for work of bounded length at boot.</summary>
-    public static Preemption Never => new(~0UL);
+    public static Preemption Never => new(Endless);
 
     /// <summary>Whether the slice is over. The first step of a hypercall must be done without asking, so that progress is certain.</summary>
     public bool IsNeeded
     {
         get
         {
-            ulong now = Tsc.Read();
-            if (_deadline == 0)
+            if (_start == Endless)
             {
-                _deadline = now + SliceTicks;
+                return false;
             }
 
-            return now > _deadline;
+            ulong now = Tsc.Read();
+            if (_start == 0)
+            {
+                _start = now;
+            }
+
+            // Other processors that want in shorten the slice.
+            return now - _start > (HypervisorLock.IsWanted ? SliceTicks >> 3 : SliceTicks);
         }
     }
 }

@@ -22,40 +22,43 @@ internal static unsafe class Entry
         BootSequence.Run(magic, information);
     }
 
+    [RuntimeExport("secondary_main")]
+    private static void SecondaryMain() => SecondaryProcessors.Run();
+
     [RuntimeExport("guest_hypercall")]
     private static VcpuContext* GuestHypercall(VcpuContext* context)
     {
-        TrapDispatcher.GuestHypercall(context->Index);
+        LockedEntry.GuestHypercall(context->Index);
         return context;
     }
 
     [RuntimeExport("guest_syscall")]
-    private static VcpuContext* GuestSyscall(VcpuContext* context) => Context(TrapDispatcher.GuestSyscall(context->Index));
+    private static VcpuContext* GuestSyscall(VcpuContext* context) => Context(LockedEntry.GuestSyscall(context->Index));
 
     [RuntimeExport("guest_syscall32")]
-    private static VcpuContext* GuestSyscall32(VcpuContext* context) => Context(TrapDispatcher.GuestSyscall32(context->Index));
+    private static VcpuContext* GuestSyscall32(VcpuContext* context) => Context(LockedEntry.GuestSyscall32(context->Index));
 
     [RuntimeExport("guest_bounce_fault")]
-    private static VcpuContext* GuestBounceFault(VcpuContext* context) => Context(TrapDispatcher.GuestBounceFault(context->Index));
+    private static VcpuContext* GuestBounceFault(VcpuContext* context) => Context(LockedEntry.GuestBounceFault(context->Index));
 
     [RuntimeExport("guest_iret")]
-    private static VcpuContext* GuestIret(VcpuContext* context) => Context(TrapDispatcher.GuestIret(context->Index));
+    private static VcpuContext* GuestIret(VcpuContext* context) => Context(LockedEntry.GuestIret(context->Index));
 
     [RuntimeExport("guest_iret_fault")]
-    private static VcpuContext* GuestIretFault(VcpuContext* context) => Context(TrapDispatcher.GuestIretFault(context->Index));
+    private static VcpuContext* GuestIretFault(VcpuContext* context) => Context(LockedEntry.GuestIretFault(context->Index));
 
     [RuntimeExport("guest_trap")]
     private static VcpuContext* GuestTrap(VcpuContext* context)
     {
-        TrapDispatcher.GuestTrap(context->Index);
+        LockedEntry.GuestTrap(context->Index);
         return context;
     }
 
     [RuntimeExport("guest_exit_work")]
-    private static VcpuContext* GuestExitWork(VcpuContext* context) => Context(TrapDispatcher.ExitWork(context->Index));
+    private static VcpuContext* GuestExitWork(VcpuContext* context) => Context(LockedEntry.ExitWork(context->Index));
 
     [RuntimeExport("hypervisor_trap")]
-    private static void HypervisorTrap(GuestRegisters* frame) => TrapDispatcher.HypervisorTrap(ref *frame);
+    private static void HypervisorTrap(GuestRegisters* frame) => LockedEntry.HypervisorTrap(ref *frame);
 
     [RuntimeExport("corelib_panic")]
     private static void CoreLibPanic(int reason) => Fatal.Panic(reason switch

@@ -12,7 +12,7 @@ public sealed class ConsoleTests
             "[boot] Xenolith", "[boot] options: console=com1 com1=115200,8n1\n", "[e820] 0x0000100000 to 0x", " KiB RAM\n", " KiB reserved\n",
             "[boot] modules 2, together ", "[acpi] RSDP at 0x", ", MADT, FADT, HPET, MCFG\n", "[pci] configuration space in memory at 0x",
             "[mm] RAM ", " KiB\n", "[cpu] QEMU TCG CPU version ", "[cpu] in use: NX SMEP FSGSBASE XSAVE",
-            "[cpu] SMAP stays off: QEMU's translator", "[cpu] processors 2, in use 1; the others stay parked\n", "[time] TSC ", " MHz; APIC timer ",
+            "[cpu] SMAP stays off: QEMU's translator", "[time] TSC ", " MHz; APIC timer ", "[cpu] processors 2, in use 2\n",
             "[irq] local APIC at 0xfee00000, IO-APICs 1 with 24 lines\n", "[boot] kernel unpacked, ", " ms\n", "[mm] of ", " KiB of RAM, Domain 0 cannot have ",
             "[dom0] memory ", "[boot] Domain 0 starts ", " ms after the hypervisor\n",
         ];

@@ -18,7 +18,7 @@ public sealed class LinuxBootTests
     {
         using BootedMachine machine = new(
             "--cpu", cpu, "--machine", machineType, "--memory", $"{memory}", "--cpus", $"{cpus}", "--append", "console=hvc0", "--flavour", flavour);
-        machine.WaitFor($"[cpu] processors {cpus}, in use 1");
+        machine.WaitFor($"[cpu] processors {cpus}, in use {cpus}");
         machine.WaitFor("dom0: userland after");
         machine.OpenShell();
         Assert.Contains("xen", machine.Run("cat /sys/hypervisor/type"), StringComparison.Ordinal);

@@ -9,6 +9,7 @@ using Xenolith.Hypervisor.PageTables;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Hypervisor.Time;
+using Xenolith.Hypervisor.Traps;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Boot;
@@ -21,6 +22,7 @@ public static class BootSequence
     /// <summary>Boots; does not return.</summary>
     public static void Run(uint magic, ulong informationAddress)
     {
+        HypervisorLock.Enter();
         SystemTime.Begin();
         Uart.TryInitialize(BootOptions.SerialBase, BootOptions.SerialRate);
         CpuFeatures.Detect();
@@ -105,7 +107,7 @@ public static class BootSequence
         FrameTable.Initialize(Table<FrameInfo>.Over(EarlyFrames.Allocate(Table<FrameInfo>.FramesFor((int)frames)), (int)frames));
         DomainTable.Initialize(NewTable<Domain>(DomainTable.Capacity));
         VcpuTable.Initialize(NewTable<Vcpu>(VcpuTable.Capacity), NewTable<VcpuContext>(VcpuTable.Capacity));
-        ProcessorTable.Current.CurrentVcpu = -1;
+        SecondaryProcessors.Reserve();
         ulong unused = EarlyFrames.UnusedEnd.Value - EarlyFrames.UnusedStart.Value;
         BootMemory.Take(early, unused == 0 ? EarlyFrames.Next.Value - early.Value : EarlyFrames.UnusedStart.Value - early.Value);
         if (unused != 0)
@@ -133,6 +135,8 @@ public static class BootSequence
         }
 
         Calibration.Run();
+        SecondaryProcessors.Start();
+        MachineReport.Processors();
         Pirqs.Initialize();
         Interrupts.TakeSerialLine();
         VcpuClock.SetWall(RealTimeClock.ReadSeconds(), 0, SystemTime.Now());
@@ -152,8 +156,10 @@ public static class BootSequence
 
     private static void Start(ref Vcpu vcpu)
     {
-        ContextSwitch.Load(ref vcpu);
         Scheduler.Up(ref vcpu);
-        GuestEntry.Enter(ref vcpu.Context);
+        SecondaryProcessors.Release();
+        int index = ReturnToGuest.Run(-1);
+        HypervisorLock.Exit();
+        GuestEntry.Enter(ref VcpuTable.Context(index));
     }
 }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Platform;
+using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Boot;
@@ -64,10 +65,11 @@ internal static class MachineReport
         {
             Log.Line("cpu"u8).Text("SMAP stays off: QEMU's translator checks the stack of a guest's IRETQ as if the hypervisor read it"u8).End();
         }
-
-        Log.Line("cpu"u8).Text("processors "u8).Decimal((ulong)Madt.ProcessorCount).Text(", in use 1"u8)
-            .Text(Madt.ProcessorCount > 1 ? "; the others stay parked"u8 : ""u8).End();
     }
+
+    /// <summary>How many processors came up.</summary>
+    internal static void Processors()
+        => Log.Line("cpu"u8).Text("processors "u8).Decimal((ulong)Madt.ProcessorCount).Text(", in use "u8).Decimal((ulong)ProcessorTable.Count).End();
 
     /// <summary>Interrupt controllers.</summary>
     internal static void Interrupts()

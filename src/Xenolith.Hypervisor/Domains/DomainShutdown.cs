@@ -2,6 +2,7 @@
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Platform;
+using Xenolith.Hypervisor.Scheduling;
 
 namespace Xenolith.Hypervisor.Domains;
 
@@ -46,6 +47,7 @@ internal static class DomainShutdown
             ref Vcpu vcpu = ref VcpuTable.At(domain.VcpuIndex(id));
             vcpu.Schedule.PauseCount++;
             vcpu.Context.Work |= VcpuWork.Stop | VcpuWork.Reschedule;
+            Scheduler.Kick(ref vcpu);
         }
     }
 

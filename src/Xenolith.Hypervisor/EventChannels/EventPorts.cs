@@ -99,7 +99,7 @@ public static class EventPorts
             ref Vcpu poller = ref VcpuTable.At(domain.VcpuIndex(id));
             if (poller.Events.IsPolling && (poller.Events.PolledPort == 0 || poller.Events.PolledPort == port))
             {
-                Scheduler.EndPoll(ref poller);
+                Scheduler.Wake(ref poller);
             }
         }
     }

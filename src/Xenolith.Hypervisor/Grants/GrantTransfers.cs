@@ -29,7 +29,7 @@ internal static class GrantTransfers
         }
 
         // The giver's translations must be gone before the receiver can be given any.
-        TlbClock.RequestFlush();
+        TlbClock.RequestFlush(vcpu.DomainId);
         TlbClock.Settle();
         ref Domain receiver = ref DomainTable.At(request.DomainId);
         vcpu.Domain.Memory.TotalPages--;

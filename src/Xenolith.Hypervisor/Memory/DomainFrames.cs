@@ -162,14 +162,14 @@ public static class DomainFrames
     {
         if (info.DropGeneral())
         {
-            Free(frame);
+            Free(frame, info.Owner);
         }
     }
 
-    private static void Free(Mfn frame)
+    private static void Free(Mfn frame, ushort owner)
     {
         // A translation that the last owner left in a TLB must not reach the next owner's data.
-        TlbClock.RequestFlush();
+        TlbClock.RequestFlush(owner);
         PhysicalMemory.Clear(frame);
         FrameAllocator.Free(frame, 0);
     }

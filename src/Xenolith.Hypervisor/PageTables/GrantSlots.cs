@@ -69,7 +69,7 @@ internal static class GrantSlots
         }
 
         Volatile.Write(ref PhysicalMemory.Word(table, index), replacement.Value);
-        TlbClock.RequestFlush();
+        TlbClock.RequestFlush(vcpu.DomainId);
         return true;
     }
 }

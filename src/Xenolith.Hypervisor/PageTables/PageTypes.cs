@@ -66,7 +66,7 @@ public static partial class PageTypes
 
             if (wasWritable)
             {
-                TlbClock.RequestFlushSince(stamp);
+                TlbClock.RequestFlushSince(domain.Id, stamp);
             }
         }
 

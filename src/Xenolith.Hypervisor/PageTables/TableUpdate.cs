@@ -40,7 +40,7 @@ internal static class TableUpdate
         else if (ValidatedEntry.TryReflagTable(current, proposed, level, out entry))
         {
             Store(ref PhysicalMemory.Word(table, index), entry, preserve);
-            TlbClock.RequestFlush();
+            TlbClock.RequestFlush(domain.Id);
             return XenError.None;
         }
         else
@@ -58,7 +58,7 @@ internal static class TableUpdate
         }
 
         Store(ref PhysicalMemory.Word(table, index), entry, preserve);
-        TlbClock.RequestFlush();
+        TlbClock.RequestFlush(domain.Id);
         PageTableEntry old = new(current);
         if (old.IsPresent && !PageTypes.TryDropEntry(ref domain, table, level, old.Frame, ref preemption))
         {

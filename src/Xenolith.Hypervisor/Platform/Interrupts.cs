@@ -32,6 +32,7 @@ internal static class Interrupts
             case >= Vectors.FirstPirq and <= Vectors.LastPirq:
                 Pirqs.OnInterrupt(vector);
                 break;
+            case Vectors.Kick:
             case Vectors.ApicError:
                 LocalApic.EndOfInterrupt();
                 break;

@@ -1,6 +1,7 @@
 // The machine's physical address space: RAM and what is not.
 using System.Runtime.CompilerServices;
 using Xenolith.Abi;
+using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Platform;
 
@@ -20,6 +21,22 @@ internal static class MachineMemoryMap
     internal static E820Entry EntryAt(int index) => s_entries[index];
 
     internal static void Clear() => Count = 0;
+
+    /// <summary>Whether all of the frame is RAM.</summary>
+    internal static bool IsRam(Mfn frame)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            ref E820Entry entry = ref s_entries[i];
+            if (entry.Type == E820Entry.Ram && frame.Address.Value >= entry.Address && frame.Address.Value + 4096 <= entry.Address + entry.Bytes)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
 
     /// <summary>
     /// Adds a range, cutting out of the map whatever it overrules: a kind with a higher number is less usable and wins. False when

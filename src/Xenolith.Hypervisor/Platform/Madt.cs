@@ -1,5 +1,6 @@
 // The interrupt controllers, as the firmware lists them.
 using System.Runtime.CompilerServices;
+using Xenolith.Hypervisor.Scheduling;
 
 namespace Xenolith.Hypervisor.Platform;
 
@@ -12,6 +13,7 @@ internal static class Madt
 
     private static IoApicEntries s_ioApics;
     private static Overrides s_overrides;
+    private static Processors s_processors;
 
     internal static int ProcessorCount { get; private set; }
 
@@ -36,6 +38,9 @@ internal static class Madt
             ParseEntry(table.Slice(at, length));
         }
     }
+
+    /// <summary>The processor listed at <paramref name="index"/>.</summary>
+    internal static ProcessorEntry ProcessorAt(int index) => s_processors[index];
 
     /// <summary>The IO-APIC listed at <paramref name="index"/>.</summary>
     internal static IoApicEntry IoApicAt(int index) => s_ioApics[index];
@@ -64,7 +69,7 @@ internal static class Madt
         {
             case 0 when entry.Length >= 8 && (Bytes.U32(entry, 4) & 1) != 0:
             case 9 when entry.Length >= 16 && (Bytes.U32(entry, 8) & 1) != 0:
-                ProcessorCount++;
+                Add(entry);
                 break;
             case 1 when entry.Length >= 12 && IoApicCount < MaximumIoApics:
                 s_ioApics[IoApicCount] = new IoApicEntry { Id = entry[2], Address = Bytes.U32(entry, 4), FirstLine = Bytes.U32(entry, 8) };
@@ -75,6 +80,24 @@ internal static class Madt
                 s_overrides[entry[3]] = new IsaLine { Line = Bytes.U32(entry, 4), IsActiveLow = (flags & 3) == 3, IsLevel = (flags & 0xC) == 0xC };
                 break;
         }
+    }
+
+    /// <summary>A processor that is enabled: local APIC (type 0) or local x2APIC (type 9).</summary>
+    private static void Add(ReadOnlySpan<byte> entry)
+    {
+        if (ProcessorCount < ProcessorTable.Capacity)
+        {
+            s_processors[ProcessorCount] = entry[0] == 0
+                ? new ProcessorEntry { AcpiId = entry[2], ApicId = entry[3] }
+                : new ProcessorEntry { AcpiId = Bytes.U32(entry, 12), ApicId = Bytes.U32(entry, 4) };
+            ProcessorCount++;
+        }
+    }
+
+    internal struct ProcessorEntry
+    {
+        internal uint AcpiId;
+        internal uint ApicId;
     }
 
     internal struct IoApicEntry
@@ -89,6 +112,12 @@ internal static class Madt
         internal uint Line;
         internal bool IsLevel;
         internal bool IsActiveLow;
+    }
+
+    [InlineArray(ProcessorTable.Capacity)]
+    private struct Processors
+    {
+        private ProcessorEntry _first;
     }
 
     [InlineArray(MaximumIoApics)]

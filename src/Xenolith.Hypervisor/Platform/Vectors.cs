@@ -12,6 +12,10 @@ internal static class Vectors
     internal const int GuestSystemCall = 0x80;
     internal const int Timer = 0xF0;
     internal const int Serial = 0xF1;
+
+    /// <summary>From another processor: look at what waits for you.</summary>
+    internal const int Kick = 0xF2;
+
     internal const int ApicError = 0xFE;
     internal const int Spurious = 0xFF;
 }

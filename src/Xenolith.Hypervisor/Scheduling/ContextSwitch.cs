@@ -10,12 +10,6 @@ namespace Xenolith.Hypervisor.Scheduling;
 /// <summary>Saves what the processor holds of one vcpu and loads another's. General registers need nothing: they are in the contexts.</summary>
 internal static class ContextSwitch
 {
-    internal static void Switch(ref Vcpu from, ref Vcpu to)
-    {
-        Save(ref from);
-        Load(ref to);
-    }
-
     internal static void Save(ref Vcpu vcpu)
     {
         vcpu.Traps.Ds = Segments.Ds;
@@ -34,7 +28,9 @@ internal static class ContextSwitch
     internal static void Load(ref Vcpu vcpu)
     {
         ref VcpuContext context = ref vcpu.Context;
-        ProcessorTable.Current.CurrentVcpu = vcpu.Index;
+        ref Processor processor = ref ProcessorTable.Current;
+        processor.CurrentVcpu = vcpu.Index;
+        processor.LoadedDomain = vcpu.DomainId;
         Descriptors.SetCurrent(ref context);
         Tlb.LoadRoot(context.InKernel != 0 ? context.KernelRoot : context.UserRoot);
         TlbClock.Flushed();

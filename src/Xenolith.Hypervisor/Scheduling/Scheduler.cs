@@ -1,50 +1,48 @@
-// Which vcpu runs.
+// Which vcpu runs where.
 using Xenolith.Hypervisor.Domains;
-using Xenolith.Hypervisor.EventChannels;
+using Xenolith.Hypervisor.Platform;
 using Xenolith.Hypervisor.Time;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Scheduling;
 
-/// <summary>Round robin over the runnable vcpus in slices; a vcpu that wakes goes first.</summary>
+/// <summary>
+/// Proportional share by virtual time. A processor that needs work takes the runnable vcpu that has had the least; nothing is bound to
+/// a processor, so none idles while a vcpu waits. A vcpu that wakes starts no further back than a bonus behind the others, so that it
+/// is served soon and yet cannot save time up.
+/// </summary>
 internal static class Scheduler
 {
     private const ulong SliceNanoseconds = 10_000_000;
+    private const ulong WakeBonusNanoseconds = 5_000_000;
 
-    private static int s_boosted = -1;
+    /// <summary>A vcpu keeps its processor unless another is behind by more than this.</summary>
+    private const ulong GranularityNanoseconds = 500_000;
 
     /// <summary>Slots of the vcpu table that have been used.</summary>
     internal static int VcpuCount { get; private set; }
 
-    internal static void Add(ref Vcpu vcpu) => VcpuCount = Math.Max(VcpuCount, vcpu.Index + 1);
-
-    internal static void RequestReschedule()
+    internal static void Add(ref Vcpu vcpu)
     {
-        ProcessorTable.Current.NeedReschedule = true;
-        int current = ProcessorTable.Current.CurrentVcpu;
-        if (current >= 0)
-        {
-            VcpuTable.Context(current).Work |= VcpuWork.Reschedule;
-        }
+        vcpu.Schedule.RunsOn = -1;
+        vcpu.Schedule.LoadedOn = -1;
+        VcpuCount = Math.Max(VcpuCount, vcpu.Index + 1);
     }
 
-    /// <summary>An event came for the vcpu: it stops waiting.</summary>
+    /// <summary>An event came for the vcpu, or its poll is over: it stops waiting.</summary>
     internal static void Wake(ref Vcpu vcpu)
     {
         if (!vcpu.Schedule.IsBlocked)
         {
+            Kick(ref vcpu);
             return;
         }
 
         vcpu.Schedule.IsBlocked = false;
-        EndPolling(ref vcpu);
-        RunState.Change(ref vcpu, vcpu.Schedule.IsUp ? RunState.Runnable : RunState.Offline);
-        s_boosted = vcpu.Index;
-        RequestReschedule();
+        vcpu.Events.IsPolling = false;
+        vcpu.Time.PollTimeout = 0;
+        BecomeRunnable(ref vcpu);
     }
-
-    /// <summary>A polled port is pending, or the time is over.</summary>
-    internal static void EndPoll(ref Vcpu vcpu) => Wake(ref vcpu);
 
     /// <summary>The vcpu has nothing to do until an event comes; it goes on at the next return to guests.</summary>
     internal static void Block(ref Vcpu vcpu)
@@ -53,122 +51,282 @@ internal static class Scheduler
         vcpu.Context.Work |= VcpuWork.Reschedule;
     }
 
-    internal static void Yield(ref Vcpu vcpu) => vcpu.Context.Work |= VcpuWork.Reschedule;
+    internal static void Yield(ref Vcpu vcpu)
+    {
+        Account(ref vcpu);
+        vcpu.Schedule.VirtualTime = Math.Max(vcpu.Schedule.VirtualTime, LeastOfRunnable(vcpu.Schedule.VirtualTime) + GranularityNanoseconds + 1);
+        vcpu.Context.Work |= VcpuWork.Reschedule;
+    }
 
     internal static void Up(ref Vcpu vcpu)
     {
         vcpu.Schedule.IsUp = true;
-        RunState.Change(ref vcpu, vcpu.Schedule.IsBlocked ? RunState.Blocked : RunState.Runnable);
-        RequestReschedule();
+        BecomeRunnable(ref vcpu);
     }
 
     internal static void Down(ref Vcpu vcpu)
     {
         vcpu.Schedule.IsUp = false;
-        if (vcpu.Time.RunState == RunState.Running)
+        vcpu.Context.Work |= VcpuWork.Reschedule;
+        if (vcpu.Schedule.RunsOn >= 0)
         {
-            vcpu.Context.Work |= VcpuWork.Reschedule;
+            Kick(ref vcpu);
         }
         else
         {
-            RunState.Change(ref vcpu, RunState.Offline);
+            SetWaitingState(ref vcpu);
         }
     }
 
-    /// <summary>The vcpu to run next, loaded; waits while there is none.</summary>
+    /// <summary>Has the vcpu's processor look at what waits for it, if another than this one runs it.</summary>
+    internal static void Kick(ref Vcpu vcpu)
+    {
+        int processor = vcpu.Schedule.RunsOn;
+        if (processor >= 0 && processor != Cpu.Index)
+        {
+            LocalApic.SendInterrupt(ProcessorTable.At(processor).ApicId, Vectors.Kick);
+        }
+    }
+
+    /// <summary>This processor's slice is over.</summary>
+    internal static void EndSlice()
+    {
+        int current = ProcessorTable.Current.CurrentVcpu;
+        if (current >= 0)
+        {
+            VcpuTable.Context(current).Work |= VcpuWork.Reschedule;
+        }
+    }
+
+    /// <summary>The vcpu to run next on this processor, loaded; waits while there is none. -1: this processor ran none before.</summary>
     internal static int Choose(int current)
     {
-        ref VcpuContext context = ref VcpuTable.Context(current);
-        if ((context.Work & (VcpuWork.Reschedule | VcpuWork.Stop)) == 0)
+        if (current >= 0)
         {
-            return current;
-        }
+            ref VcpuContext context = ref VcpuTable.Context(current);
+            if ((context.Work & (VcpuWork.Reschedule | VcpuWork.Stop)) == 0)
+            {
+                return current;
+            }
 
-        context.Work &= ~VcpuWork.Reschedule;
-        ref Processor processor = ref ProcessorTable.Current;
-        processor.NeedReschedule = false;
-        ref Vcpu leaving = ref VcpuTable.At(current);
-        if (!leaving.Schedule.IsRunnable && leaving.Time.RunState == RunState.Running)
-        {
-            RunState.Change(ref leaving, leaving.Schedule.IsUp ? RunState.Blocked : RunState.Offline);
+            context.Work &= ~VcpuWork.Reschedule;
+            Leave(ref VcpuTable.At(current));
         }
 
         int next = Pick(current);
         if (next < 0)
         {
-            ulong since = SystemTime.Now();
-            do
-            {
-                Cpu.HaltWithInterrupts();
-            }
-            while ((next = Pick(current)) < 0);
-            processor.IdleTime += SystemTime.Now() - since;
+            next = Idle();
         }
 
-        if (next != current)
-        {
-            if (leaving.Time.RunState == RunState.Running)
-            {
-                RunState.Change(ref leaving, RunState.Runnable);
-            }
-
-            ContextSwitch.Switch(ref leaving, ref VcpuTable.At(next));
-        }
-
-        ref Vcpu arriving = ref VcpuTable.At(next);
-        arriving.Context.Work &= ~VcpuWork.Reschedule;
-        if (arriving.Time.RunState != RunState.Running)
-        {
-            RunState.Change(ref arriving, RunState.Running);
-        }
-
-        RunState.Publish(ref arriving);
-        if (HasCompetition(next))
-        {
-            Timers.SliceEnd = SystemTime.Now() + SliceNanoseconds;
-            Timers.Add(Timers.SliceEnd);
-        }
-
+        Load(ref VcpuTable.At(next));
         return next;
     }
 
+    private static void Leave(ref Vcpu vcpu)
+    {
+        Account(ref vcpu);
+        vcpu.Schedule.RunsOn = -1;
+        SetWaitingState(ref vcpu);
+    }
+
+    /// <summary>The run state of a vcpu that has no processor.</summary>
+    private static void SetWaitingState(ref Vcpu vcpu)
+    {
+        int state = !vcpu.Schedule.IsUp ? RunState.Offline : vcpu.Schedule.IsBlocked ? RunState.Blocked : RunState.Runnable;
+        if (vcpu.Time.RunState != state)
+        {
+            RunState.Change(ref vcpu, state);
+        }
+    }
+
+    private static void Load(ref Vcpu vcpu)
+    {
+        ref Processor processor = ref ProcessorTable.Current;
+        if (processor.CurrentVcpu != vcpu.Index)
+        {
+            Unload(ref vcpu);
+            if (processor.CurrentVcpu >= 0)
+            {
+                ref Vcpu last = ref VcpuTable.At(processor.CurrentVcpu);
+                ContextSwitch.Save(ref last);
+                last.Schedule.LoadedOn = -1;
+            }
+
+            vcpu.Schedule.LoadedOn = Cpu.Index;
+            ContextSwitch.Load(ref vcpu);
+        }
+
+        vcpu.Schedule.RunsOn = Cpu.Index;
+        vcpu.Schedule.AccountedAt = SystemTime.Now();
+        RunState.Change(ref vcpu, RunState.Running);
+        RunState.Publish(ref vcpu);
+        processor.SliceEnd = 0;
+        if (LeastOfRunnable(ulong.MaxValue) != ulong.MaxValue)
+        {
+            processor.SliceEnd = SystemTime.Now() + SliceNanoseconds;
+            Timers.Program(processor.SliceEnd);
+        }
+    }
+
+    /// <summary>Has the processor that still holds the vcpu's state store it.</summary>
+    private static void Unload(ref Vcpu vcpu)
+    {
+        int holder = vcpu.Schedule.LoadedOn;
+        if (holder >= 0 && holder != Cpu.Index)
+        {
+            ref Processor processor = ref ProcessorTable.At(holder);
+            RemoteRequests.Post(ref processor, RemoteRequests.Unload);
+            RemoteRequests.Await(ref processor);
+            vcpu.Schedule.LoadedOn = -1;
+        }
+    }
+
+    /// <summary>Halts until there is a vcpu to run. The last vcpu's state stays loaded: most often it is the next one too.</summary>
+    private static int Idle()
+    {
+        ref Processor processor = ref ProcessorTable.Current;
+        processor.IsIdle = true;
+        processor.IdleSince = SystemTime.Now();
+        int next;
+        do
+        {
+            Memory.TlbClock.Settle();
+            HypervisorLock.Exit();
+            Cpu.HaltWithInterrupts();
+            HypervisorLock.Enter();
+        }
+        while ((next = Pick(-1)) < 0);
+
+        processor.IsIdle = false;
+        processor.IdleTime += SystemTime.Now() - processor.IdleSince;
+        return next;
+    }
+
+    /// <summary>The runnable vcpu that has had the least, unless <paramref name="current"/> may go on; -1 when there is none.</summary>
     private static int Pick(int current)
     {
-        int boosted = s_boosted;
-        s_boosted = -1;
-        if (boosted >= 0 && VcpuTable.At(boosted).Schedule.IsRunnable)
-        {
-            return boosted;
-        }
-
-        for (int step = 1; step <= VcpuCount; step++)
-        {
-            int index = (current + step) % VcpuCount;
-            if (VcpuTable.At(index).Schedule.IsRunnable)
-            {
-                return index;
-            }
-        }
-
-        return -1;
-    }
-
-    private static bool HasCompetition(int current)
-    {
+        int best = -1;
+        ulong least = ulong.MaxValue;
         for (int index = 0; index < VcpuCount; index++)
         {
-            if (index != current && VcpuTable.At(index).Schedule.IsRunnable)
+            ref VcpuSchedule schedule = ref VcpuTable.At(index).Schedule;
+            if (schedule.IsRunnable && schedule.RunsOn < 0)
             {
-                return true;
+                ulong time = schedule.VirtualTime;
+                time -= index == current ? Math.Min(time, GranularityNanoseconds) : 0;
+                if (best < 0 || time < least)
+                {
+                    best = index;
+                    least = time;
+                }
             }
         }
 
-        return false;
+        return best;
     }
 
-    private static void EndPolling(ref Vcpu vcpu)
+    private static void BecomeRunnable(ref Vcpu vcpu)
     {
-        vcpu.Events.IsPolling = false;
-        vcpu.Time.PollTimeout = 0;
+        if (vcpu.Schedule.RunsOn >= 0)
+        {
+            return;
+        }
+
+        SetWaitingState(ref vcpu);
+        ulong least = LeastOfAll(vcpu.Index);
+        if (least != ulong.MaxValue && vcpu.Schedule.VirtualTime + WakeBonusNanoseconds < least)
+        {
+            vcpu.Schedule.VirtualTime = least - WakeBonusNanoseconds;
+        }
+
+        if (vcpu.Schedule.IsRunnable)
+        {
+            FindProcessor(ref vcpu);
+        }
+    }
+
+    /// <summary>An idle processor takes the vcpu; else the one whose vcpu has had the most looks again, and its slice ends in time.</summary>
+    private static void FindProcessor(ref Vcpu vcpu)
+    {
+        int loaded = vcpu.Schedule.LoadedOn;
+        if (loaded >= 0 && ProcessorTable.At(loaded).IsIdle)
+        {
+            Interrupt(loaded);
+            return;
+        }
+
+        int victim = -1;
+        ulong most = 0;
+        for (int index = 0; index < ProcessorTable.Count; index++)
+        {
+            ref Processor processor = ref ProcessorTable.At(index);
+            if (processor.IsIdle)
+            {
+                Interrupt(index);
+                return;
+            }
+
+            if (processor.CurrentVcpu >= 0)
+            {
+                ref Vcpu running = ref VcpuTable.At(processor.CurrentVcpu);
+                Account(ref running);
+                if (victim < 0 || running.Schedule.VirtualTime > most)
+                {
+                    victim = index;
+                    most = running.Schedule.VirtualTime;
+                }
+            }
+        }
+
+        if (victim >= 0)
+        {
+            VcpuTable.Context(ProcessorTable.At(victim).CurrentVcpu).Work |= VcpuWork.Reschedule;
+            Interrupt(victim);
+        }
+    }
+
+    private static void Interrupt(int processor)
+    {
+        if (processor != Cpu.Index)
+        {
+            LocalApic.SendInterrupt(ProcessorTable.At(processor).ApicId, Vectors.Kick);
+        }
+    }
+
+    /// <summary>Charges a running vcpu for the time since its account was last settled.</summary>
+    private static void Account(ref Vcpu vcpu)
+    {
+        if (vcpu.Schedule.RunsOn < 0)
+        {
+            return;
+        }
+
+        ulong now = SystemTime.Now();
+        vcpu.Schedule.VirtualTime += now - vcpu.Schedule.AccountedAt;
+        vcpu.Schedule.AccountedAt = now;
+    }
+
+    /// <summary>The least virtual time among the vcpus that wait for a processor, or the default.</summary>
+    private static ulong LeastOfRunnable(ulong none) => Least(-1, false, none);
+
+    /// <summary>The least virtual time among the vcpus that run or wait for a processor, without one; MaxValue when there is none.</summary>
+    private static ulong LeastOfAll(int without) => Least(without, true, ulong.MaxValue);
+
+    private static ulong Least(int without, bool running, ulong none)
+    {
+        bool found = false;
+        ulong least = none;
+        for (int index = 0; index < VcpuCount; index++)
+        {
+            ref VcpuSchedule schedule = ref VcpuTable.At(index).Schedule;
+            if (index != without && schedule.IsRunnable && (running || schedule.RunsOn < 0) && (!found || schedule.VirtualTime < least))
+            {
+                found = true;
+                least = schedule.VirtualTime;
+            }
+        }
+
+        return least;
     }
 }

@@ -58,6 +58,16 @@ public static class SystemTime
         multiplier = (uint)Math.Min((NanosecondsPerSecond << 32) / target, 0xFFFF_FFFFUL);
     }
 
+    /// <summary>Passes time, for devices that ask for it.</summary>
+    public static void Wait(ulong nanoseconds)
+    {
+        ulong end = Now() + nanoseconds;
+        while (Now() < end)
+        {
+            Cpu.Pause();
+        }
+    }
+
     public static ulong Now() => ToNanoseconds(Tsc.Read() - s_start);
 
     /// <summary>TSC value at a time in nanoseconds since boot.</summary>

@@ -8,25 +8,31 @@ using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Time;
 
-/// <summary>The timers of the vcpus and the scheduler's slice, all served by one one-shot timer of the processor.</summary>
+/// <summary>
+/// The timers of the vcpus and the slices of the processors, served by one one-shot timer per processor. A vcpu's timers are watched by
+/// the processor on which they were last set.
+/// </summary>
 internal static class Timers
 {
     private const ulong Never = ulong.MaxValue;
 
-    private static ulong s_programmed = Never;
-
-    /// <summary>End of the running vcpu's slice, or 0.</summary>
-    internal static ulong SliceEnd { get; set; }
-
     /// <summary>Some domain has set a watchdog since boot.</summary>
     internal static bool HasWatchdogs { get; set; }
 
-    /// <summary>A deadline has been set: programs the hardware if it is earlier than what it waits for.</summary>
-    internal static void Add(ulong deadline)
+    /// <summary>A timer of the vcpu has been set.</summary>
+    internal static void Add(ref Vcpu vcpu, ulong deadline)
     {
-        if (deadline < s_programmed)
+        vcpu.Time.WatchedBy = Cpu.Index;
+        Program(deadline);
+    }
+
+    /// <summary>Programs this processor's timer if the deadline is earlier than what it waits for.</summary>
+    internal static void Program(ulong deadline)
+    {
+        ref Processor processor = ref ProcessorTable.Current;
+        if (deadline < processor.ProgrammedDeadline)
         {
-            s_programmed = deadline;
+            processor.ProgrammedDeadline = deadline;
             LocalApicTimer.SetDeadline(deadline);
         }
     }
@@ -34,30 +40,34 @@ internal static class Timers
     /// <summary>The hardware timer fired: does what is due and programs the next deadline.</summary>
     internal static void OnInterrupt()
     {
+        ref Processor processor = ref ProcessorTable.Current;
         ulong now = SystemTime.Now();
         ulong next = Never;
         for (int index = 0; index < Scheduler.VcpuCount; index++)
         {
             ref Vcpu vcpu = ref VcpuTable.At(index);
-            Fire(ref vcpu, now);
-            next = Earlier(next, vcpu.Time.SingleShot);
-            next = Earlier(next, vcpu.Time.PeriodicNext);
-            next = Earlier(next, vcpu.Time.PollTimeout);
+            if (vcpu.Time.WatchedBy == Cpu.Index)
+            {
+                Fire(ref vcpu, now);
+                next = Earlier(next, vcpu.Time.SingleShot);
+                next = Earlier(next, vcpu.Time.PeriodicNext);
+                next = Earlier(next, vcpu.Time.PollTimeout);
+            }
         }
 
-        if (SliceEnd != 0 && SliceEnd <= now)
+        if (processor.SliceEnd != 0 && processor.SliceEnd <= now)
         {
-            SliceEnd = 0;
-            Scheduler.RequestReschedule();
+            processor.SliceEnd = 0;
+            Scheduler.EndSlice();
         }
 
-        next = Earlier(next, SliceEnd);
+        next = Earlier(next, processor.SliceEnd);
         if (HasWatchdogs)
         {
             next = Earlier(next, Watchdogs.Serve(now));
         }
 
-        s_programmed = next;
+        processor.ProgrammedDeadline = next;
         if (next != Never)
         {
             LocalApicTimer.SetDeadline(next);
@@ -80,7 +90,7 @@ internal static class Timers
 
         if (vcpu.Time.PollTimeout != 0 && vcpu.Time.PollTimeout <= now)
         {
-            Scheduler.EndPoll(ref vcpu);
+            Scheduler.Wake(ref vcpu);
         }
     }
 

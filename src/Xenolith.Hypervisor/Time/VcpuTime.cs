@@ -9,6 +9,9 @@ public struct VcpuTime
     public ulong PeriodicNext;
     public ulong PollTimeout;
 
+    /// <summary>The processor whose timer serves the deadlines above.</summary>
+    public int WatchedBy;
+
     /// <summary>Guest virtual address of its runstate area, 0 = none.</summary>
     public ulong RunstateArea;
 

@@ -53,7 +53,7 @@ internal static class Watchdogs
         if (deadline != 0)
         {
             Timers.HasWatchdogs = true;
-            Timers.Add(deadline);
+            Timers.Program(deadline);
         }
 
         return XenError.None;

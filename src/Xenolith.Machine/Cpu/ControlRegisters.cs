@@ -7,22 +7,23 @@ public static class ControlRegisters
     /// <summary>What of CR4 a guest may choose for the time it runs.</summary>
     public const ulong GuestCr4 = Cr4Bits.TimeStampDisable | Cr4Bits.DebuggingExtensions | Cr4Bits.FsGsBase | Cr4Bits.OsXsave;
 
-    private static ulong s_cr4;
+    private static ProcessorValues s_cr4;
 
     public static ulong Cr0 => Native.ReadCr0();
 
     /// <summary>Address of the last page fault; valid until the next one.</summary>
     public static ulong Cr2 => Native.ReadCr2();
 
-    /// <summary>CR4 as loaded.</summary>
-    public static ulong Cr4 => s_cr4;
+    /// <summary>CR4 as loaded on this processor.</summary>
+    public static ulong Cr4 => ProcessorValues.Current(ref s_cr4);
 
     /// <summary>Loads CR4 if the value differs from what is loaded.</summary>
     internal static void SetCr4(ulong value)
     {
-        if (value != s_cr4)
+        ref ulong loaded = ref ProcessorValues.Current(ref s_cr4);
+        if (value != loaded)
         {
-            s_cr4 = value;
+            loaded = value;
             Native.WriteCr4(value);
         }
     }
@@ -31,6 +32,6 @@ public static class ControlRegisters
     public static void SetGuestBits(ulong guestCr4)
     {
         const ulong Choice = Cr4Bits.TimeStampDisable | Cr4Bits.DebuggingExtensions;
-        SetCr4((s_cr4 & ~Choice) | (guestCr4 & Choice));
+        SetCr4((Cr4 & ~Choice) | (guestCr4 & Choice));
     }
 }

@@ -9,10 +9,10 @@ public static unsafe class Fpu
 {
     private const int LegacyBytes = 512;
 
-    private static ulong s_xcr0;
+    private static ProcessorValues s_xcr0;
 
     /// <summary>XCR0 as loaded on this processor; 0 without XSAVE.</summary>
-    public static ulong Xcr0 => s_xcr0;
+    public static ulong Xcr0 => ProcessorValues.Current(ref s_xcr0);
 
     /// <summary>Bytes of an area; never more than a frame.</summary>
     public static int AreaBytes => CpuFeatures.HasXsave ? (int)CpuId.Query(0xD).Ecx : LegacyBytes;
@@ -32,7 +32,8 @@ public static unsafe class Fpu
     /// <summary>Loads XCR0; false when the processor refuses the value.</summary>
     public static bool TrySetXcr0(ulong value)
     {
-        if (value == s_xcr0)
+        ref ulong loaded = ref ProcessorValues.Current(ref s_xcr0);
+        if (value == loaded)
         {
             return true;
         }
@@ -42,7 +43,7 @@ public static unsafe class Fpu
             return false;
         }
 
-        s_xcr0 = value;
+        loaded = value;
         return true;
     }
 

@@ -33,18 +33,24 @@ public static unsafe class Protection
         IsSmepOn = allowSmep && CpuFeatures.HasSmep;
         IsSmapOn = allowSmap && CpuFeatures.HasSmap && !CpuFeatures.IsTcg;
         ArePagesGlobal = CpuFeatures.HasPge && !CpuFeatures.IsTcg;
-        ulong cr4 = Cr4Bits.PhysicalAddressExtension | Cr4Bits.OsFxsr | Cr4Bits.OsXmmExcept | Cr4Bits.MachineCheckEnable;
-        cr4 |= CpuFeatures.HasFsGsBase ? Cr4Bits.FsGsBase : 0;
-        cr4 |= CpuFeatures.HasXsave ? Cr4Bits.OsXsave : 0;
-        cr4 |= IsSmepOn ? Cr4Bits.SupervisorExecutionPrevention : 0;
-        cr4 |= IsSmapOn ? Cr4Bits.SupervisorAccessPrevention : 0;
-        cr4 |= ArePagesGlobal ? Cr4Bits.PageGlobalEnable : 0;
         if (IsSmapOn)
         {
             Patch((ulong*)(delegate*<void>)&OpenStart, (ulong*)(delegate*<void>)&OpenEnd, Stac);
             Patch((ulong*)(delegate*<void>)&CloseStart, (ulong*)(delegate*<void>)&CloseEnd, Clac);
         }
 
+        EnableSecondary();
+    }
+
+    /// <summary>What <see cref="Enable"/> decided, on this processor.</summary>
+    internal static void EnableSecondary()
+    {
+        ulong cr4 = Cr4Bits.PhysicalAddressExtension | Cr4Bits.OsFxsr | Cr4Bits.OsXmmExcept | Cr4Bits.MachineCheckEnable;
+        cr4 |= CpuFeatures.HasFsGsBase ? Cr4Bits.FsGsBase : 0;
+        cr4 |= CpuFeatures.HasXsave ? Cr4Bits.OsXsave : 0;
+        cr4 |= IsSmepOn ? Cr4Bits.SupervisorExecutionPrevention : 0;
+        cr4 |= IsSmapOn ? Cr4Bits.SupervisorAccessPrevention : 0;
+        cr4 |= ArePagesGlobal ? Cr4Bits.PageGlobalEnable : 0;
         Msrs.Write(Msr.Pat, GuestVisiblePat);
         ControlRegisters.SetCr4(cr4);
         Fpu.Enable();

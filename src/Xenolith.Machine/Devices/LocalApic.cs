@@ -17,6 +17,12 @@ public static class LocalApic
     private const int InitialCount = 0x380;
     private const int CurrentCount = 0x390;
     private const int DivideConfiguration = 0x3E0;
+    private const int CommandLow = 0x300;
+    private const int CommandHigh = 0x310;
+    private const uint InitDelivery = 5 << 8;
+    private const uint StartupDelivery = 6 << 8;
+    private const uint DeliveryPending = 1 << 12;
+    private const uint AssertLevel = 1 << 14;
     private const uint Masked = 1 << 16;
     private const uint NmiDelivery = 4 << 8;
     private const uint SoftwareEnable = 1 << 8;
@@ -46,6 +52,18 @@ public static class LocalApic
             Mmio.Map(s_base, 4096);
         }
 
+        SetUp(spuriousVector, errorVector);
+    }
+
+    /// <summary>The same on a further processor, in the mode and at the address of the first.</summary>
+    internal static void InitializeSecondary(byte spuriousVector, byte errorVector)
+    {
+        Msrs.Write(Msr.ApicBase, (Msrs.Read(Msr.ApicBase) & 0xFFF) | s_base.Value | GlobalEnable | (s_isX2Apic ? X2ApicEnable : 0));
+        SetUp(spuriousVector, errorVector);
+    }
+
+    private static void SetUp(byte spuriousVector, byte errorVector)
+    {
         Write(SpuriousVector, SoftwareEnable | spuriousVector);
         Write(TaskPriority, 0);
         Write(TimerEntry, Masked);
@@ -56,6 +74,30 @@ public static class LocalApic
         Write(ErrorEntry, errorVector);
         Write(DivideConfiguration, DivideBy1);
         Write(EndOfInterruptRegister, 0);
+    }
+
+    /// <summary>An interrupt to the processor with that APIC id.</summary>
+    public static void SendInterrupt(uint apicId, byte vector) => SendCommand(apicId, vector);
+
+    internal static void SendInit(uint apicId) => SendCommand(apicId, InitDelivery | AssertLevel);
+
+    internal static void SendStartup(uint apicId, byte page) => SendCommand(apicId, StartupDelivery | AssertLevel | page);
+
+    private static void SendCommand(uint apicId, uint command)
+    {
+        if (s_isX2Apic)
+        {
+            Msrs.Write((Msr)((uint)Msr.X2ApicBase + (CommandLow >> 4)), ((ulong)apicId << 32) | command);
+            return;
+        }
+
+        while ((Read(CommandLow) & DeliveryPending) != 0)
+        {
+            Cpu.Pause();
+        }
+
+        Write(CommandHigh, apicId << 24);
+        Write(CommandLow, command);
     }
 
     public static void EndOfInterrupt() => Write(EndOfInterruptRegister, 0);

@@ -4,8 +4,10 @@ namespace Xenolith.Machine;
 /// <summary>Flushes. Each counts itself: the number of flushes per guest operation is a budgeted figure.</summary>
 public static class Tlb
 {
+    private static ProcessorValues s_flushes;
+
     /// <summary>Complete flushes by this processor since boot, root changes among them.</summary>
-    public static ulong FlushCount { get; private set; }
+    public static ulong FlushCount => ProcessorValues.Current(ref s_flushes);
 
     /// <summary>CR3 value that <see cref="LoadRoot"/> loaded last. The entry path loads the two roots of a vcpu without telling.</summary>
     public static ulong LoadedRoot => Native.ReadCr3();
@@ -13,7 +15,7 @@ public static class Tlb
     /// <summary>Drops every translation, global ones too.</summary>
     public static void FlushAll()
     {
-        FlushCount++;
+        ProcessorValues.Current(ref s_flushes)++;
         ulong cr4 = ControlRegisters.Cr4;
         if ((cr4 & Cr4Bits.PageGlobalEnable) != 0)
         {
@@ -25,6 +27,9 @@ public static class Tlb
             Native.WriteCr3(Native.ReadCr3());
         }
     }
+
+    /// <summary>Leaves the guest's root for the hypervisor's own, which no guest can take away.</summary>
+    public static void LoadOwnRoot() => LoadRoot(HypervisorAddressSpace.Root.Address.Value);
 
     /// <summary>Drops the translations of one page; an address of the hypervisor's is ignored.</summary>
     public static void FlushPage(GuestAddress address)
@@ -42,7 +47,7 @@ public static class Tlb
     public static void LoadRoot(ulong cr3)
     {
         HypervisorAddressSpace.CheckRoot(new MachineAddress(cr3).Frame);
-        FlushCount++;
+        ProcessorValues.Current(ref s_flushes)++;
         Native.WriteCr3(cr3);
         if ((ControlRegisters.Cr4 & Cr4Bits.PageGlobalEnable) != 0)
         {

@@ -16,46 +16,45 @@ public static unsafe class Descriptors
     /// <summary>Flags that SYSCALL clears: TF, IF, DF, IOPL, NT, RF, VM, AC.</summary>
     private const ulong SyscallFlagMask = 0x77700;
 
-    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "descriptor_page")] private static extern void DescriptorPageSymbol();
-    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "task_state")] private static extern void TaskStateSymbol();
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "interrupt_table")] private static extern void InterruptTableSymbol();
-    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "entry_area")] private static extern void EntryAreaSymbol();
-    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "boot_stack")] private static extern void StackSymbol();
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "trap_stub_table")] private static extern void StubTableSymbol();
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "syscall_entry")] private static extern void SyscallEntry();
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "syscall32_entry")] private static extern void Syscall32Entry();
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "machine_has_fsgsbase")] private static extern void FsGsBaseFlagSymbol();
 
-    // SAFETY (all of the class): the symbols are tables of the image, sized in boot.S for exactly what is written here.
-    private static byte* Page => (byte*)(delegate*<void>)&DescriptorPageSymbol;
+    // SAFETY (all of the class): the block of this processor and the tables of the image have room for exactly what is written here.
+    private static byte* Page => ProcessorBlock.DescriptorPage;
 
-    private static byte* Task => (byte*)(delegate*<void>)&TaskStateSymbol;
+    private static byte* Task => ProcessorBlock.TaskState;
 
-    private static ulong* EntryArea => (ulong*)(delegate*<void>)&EntryAreaSymbol;
-
-    private static ulong StackBottom => (ulong)(delegate*<void>)&StackSymbol;
-
-    /// <summary>Stack pointer for C# on this processor: the last 64 bytes hold the processor's index.</summary>
-    public static ulong StackTop => StackBottom + AsmOffsets.ProcessorStackBytes - 64;
+    /// <summary>Stack pointer for C# on this processor.</summary>
+    public static ulong StackTop => ProcessorBlock.StackTop;
 
     /// <summary>Frame of this processor's descriptor page.</summary>
-    internal static Mfn Frame => new((ulong)Page - VirtualBase >> 12);
+    internal static Mfn Frame => ProcessorBlock.DescriptorFrame;
 
-    /// <summary>Builds and loads everything; afterwards traps of the hypervisor itself are reported.</summary>
+    /// <summary>Builds and loads everything on the first processor; afterwards traps of the hypervisor itself are reported.</summary>
     public static void Initialize()
     {
         *(bool*)(delegate*<void>)&FsGsBaseFlagSymbol = CpuFeatures.HasFsGsBase;
+        BuildInterruptTable();
+        InitializeSecondary();
+    }
+
+    /// <summary>The same for a further processor, which shares the interrupt table.</summary>
+    internal static void InitializeSecondary()
+    {
         BuildDescriptorPage();
         BuildTaskState();
         Native.LoadGdt(GdtLimit, (ulong)Page - ReservedSelector);
         Native.LoadOwnSegments();
         Native.LoadTask(TaskSelector);
-        BuildInterruptTable();
+        Native.LoadIdt(4095, (ulong)(delegate*<void>)&InterruptTableSymbol);
         Msrs.Write(Msr.Star, ((ulong)AsmOffsets.FlatCode32 << 48) | ((ulong)AsmOffsets.HypervisorCode << 32));
         Msrs.Write(Msr.Lstar, (ulong)(delegate*<void>)&SyscallEntry);
         Msrs.Write(Msr.Cstar, (ulong)(delegate*<void>)&Syscall32Entry);
         Msrs.Write(Msr.SyscallMask, SyscallFlagMask);
-        Msrs.Write(Msr.KernelGsBase, (ulong)EntryArea);
+        Msrs.Write(Msr.KernelGsBase, (ulong)ProcessorBlock.EntryArea);
         if (CpuFeatures.IsIntel)
         {
             Msrs.Write(Msr.SysenterCs, 0);
@@ -67,7 +66,7 @@ public static unsafe class Descriptors
     {
         ulong frameEnd = (ulong)Unsafe.AsPointer(ref context) + AsmOffsets.ContextFrameEnd;
         context.Stack = StackTop;
-        EntryArea[0] = frameEnd;
+        ProcessorBlock.EntryArea[0] = frameEnd;
         *(ulong*)(Task + 4) = frameEnd;
         DescriptorWindow.SetOwnPage(context.Index);
         Native.LoadGdt(GdtLimit, DescriptorWindow.GdtAddress(context.Index));
@@ -106,12 +105,11 @@ public static unsafe class Descriptors
 
     private static void BuildTaskState()
     {
-        // Stacks of their own for #DF, NMI, #MC and #DB lie at the low end of the processor's stack, 4 KiB each, so that the
-        // processor's index can be found from every one of them.
+        // Stacks of their own for #DF, NMI, #MC and #DB: the lowest pages of the processor's stack.
         *(ulong*)(Task + 4) = StackTop;
         for (int i = 1; i <= 4; i++)
         {
-            *(ulong*)(Task + 28 + (i * 8)) = StackBottom + ((ulong)i * 4096);
+            *(ulong*)(Task + 28 + (i * 8)) = ProcessorBlock.Start + ((ulong)i * 4096);
         }
 
         *(ushort*)(Task + 102) = 104;
@@ -130,7 +128,5 @@ public static unsafe class Descriptors
                 | ((0x8E00UL | (privilege << 13)) << 32) | ((handler & 0xFFFF_0000) << 32);
             table[(vector * 2) + 1] = handler >> 32;
         }
-
-        Native.LoadIdt(4095, (ulong)table);
     }
 }

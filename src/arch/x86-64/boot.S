@@ -65,6 +65,11 @@ boot_start:
         movl $boot_level3_image + 0x23, boot_level4 + 261 * 8
         movl $boot_level3_direct + 0x23, boot_level4 + 262 * 8
 
+        call enter_long_mode
+        ljmp $8, $long_mode_start
+
+// The rest of the way to long mode, the same for every processor. Clobbers EAX, ECX, EDX.
+enter_long_mode:
         movl $0x620, %eax               // PAE, OSFXSR, OSXMMEXCPT
         movl %eax, %cr4
         movl $boot_level4, %eax
@@ -76,7 +81,33 @@ boot_start:
         movl $0x80050033, %eax          // PG, AM, WP, NE, ET, MP, PE
         movl %eax, %cr0
         lgdt boot_gdt_pointer
-        ljmp $8, $long_mode_start
+        ret
+
+// A further processor, in 32-bit mode: the way of the first, then to the stack that it was given.
+secondary_start:
+        movl $0x18, %eax
+        movl %eax, %ds
+        movl %eax, %ss
+        movl $boot_stack_low, %esp
+        call enter_long_mode
+        ljmp $8, $secondary_long_mode
+
+// What a startup IPI runs: 16-bit code, copied to a page below 1 MiB, at offset 0 of its segment.
+        .code16
+        .globl trampoline_start, trampoline_end
+trampoline_start:
+        cli
+        movw %cs, %ax
+        movw %ax, %ds
+        lgdtl trampoline_gdt_pointer - trampoline_start
+        movl $1, %eax
+        movl %eax, %cr0
+        ljmpl $0x10, $secondary_start
+trampoline_gdt_pointer:
+        .word boot_gdt_pointer - boot_gdt - 1
+        .long boot_gdt
+trampoline_end:
+        .code32
 
 no_long_mode:
         movl $text_no_long_mode, %esi
@@ -118,20 +149,29 @@ text_no_execute_disable:
         .balign 8
 boot_gdt:
         .quad 0
-        .quad 0x00af9b000000ffff
+        .quad 0x00af9b000000ffff        // 64-bit code
+        .quad 0x00cf9b000000ffff        // 32-bit code
+        .quad 0x00cf93000000ffff        // data
 boot_gdt_pointer:
         .word boot_gdt_pointer - boot_gdt - 1
         .quad boot_gdt
 
         .code64
-long_mode_start:
+        .macro NULL_SEGMENTS
         xorl %eax, %eax
-        movl %eax, %ds
-        movl %eax, %es
-        movl %eax, %ss
-        movl %eax, %fs
-        movl %eax, %gs
-        movabsq $boot_stack_end - 64, %rsp
+        .irp register, ds, es, ss, fs, gs
+        movl %eax, %\register
+        .endr
+        .endm
+
+secondary_long_mode:
+        NULL_SEGMENTS
+        movabsq $secondary_high, %rax
+        jmp *%rax
+
+long_mode_start:
+        NULL_SEGMENTS
+        movabsq $boot_stack + ProcessorStackBytes - 64, %rsp
         // The multiboot registers survive in ESI and EDI; swap them into argument order.
         xchgl %esi, %edi
         movabsq $boot_high, %rax
@@ -152,6 +192,16 @@ boot_high:
 1:      cli
         hlt
         jmp 1b
+
+// One further processor at a time comes here; the first one has left it a root and a stack.
+secondary_high:
+        movq secondary_root(%rip), %rax
+        movq %rax, %cr3
+        movq secondary_stack(%rip), %rsp
+        pushq $0
+        pushq $0
+        call secondary_main
+        ud2
 
 // The routines that the compiler expects by name.
         .globl RhpReversePInvoke, RhpReversePInvokeReturn
@@ -213,6 +263,11 @@ ROUTINE corelib_fill
         .globl __security_cookie
 __security_cookie:
         .quad 0
+        .globl secondary_root, secondary_stack
+secondary_root:
+        .quad 0
+secondary_stack:
+        .quad 0
 
         .section .bss.boot, "aw", @nobits
         .balign 4096
@@ -231,18 +286,11 @@ boot_stack_low_start:
 boot_stack_low:
 
         .bss
+// The block of the first processor: stack, descriptor page, task state, entry area (see ProcessorBlock.cs); then what all share.
         .balign ProcessorStackBytes
-        .globl boot_stack, boot_stack_end
+        .globl boot_stack, interrupt_table
 boot_stack:
-        .skip ProcessorStackBytes
-boot_stack_end:
-        .globl descriptor_page, task_state, interrupt_table, entry_area
+        .skip ProcessorStackBytes + 4096 + 256
         .balign 4096
-descriptor_page:
-        .skip 4096
 interrupt_table:
         .skip 4096
-task_state:
-        .skip 128
-entry_area:
-        .skip 64

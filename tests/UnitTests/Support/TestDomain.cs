@@ -125,12 +125,10 @@ internal sealed class TestDomain
         FrameTable.Reserve(new Mfn(FrameTable.LowFrames), FakeMachine.FrameCount);
         FrameAllocator.Initialize();
         FrameAllocator.AddRange(new Mfn(FakeMachine.FirstUsableFrame), FakeMachine.FrameCount - FakeMachine.FirstUsableFrame);
-        ProcessorTable.Current = default;
-        ProcessorTable.Current.CurrentVcpu = -1;
+        ProcessorTable.Current = Processor.New(0, 0);
         LocalApic.Initialize(0xFF, 0xFE);
         LocalApicTimer.Kilohertz = 1_000_000;
         PlatformInfo.HpetAddress = 0;
-        Timers.SliceEnd = 0;
         Timers.OnInterrupt();
         s_nextVcpu = 0;
     }

@@ -155,7 +155,7 @@ internal static class StartOfDay
         context.Registers.Rsi = layout.AddressOf(layout.StartInfo);
         vcpu.Time.PeriodicInterval = TickNanoseconds;
         vcpu.Time.PeriodicNext = SystemTime.Now() + TickNanoseconds;
-        Timers.Add(vcpu.Time.PeriodicNext);
+        Timers.Add(ref vcpu, vcpu.Time.PeriodicNext);
         vcpu.IsInitialized = true;
     }
 }

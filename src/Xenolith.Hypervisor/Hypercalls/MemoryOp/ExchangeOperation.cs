@@ -145,7 +145,7 @@ internal static class ExchangeOperation
         }
 
         // From here on nothing fails.
-        TlbClock.RequestFlush();
+        TlbClock.RequestFlush(domain.Id);
         for (int i = 0; i < pages; i++)
         {
             Mfn frame = new(leaving[i]);

@@ -110,36 +110,23 @@ internal static class MmuExtendedHypercall
             case MmuExtendedCommand.NewUserBasePointer:
                 return RootTables.SetUserRoot(ref vcpu, frame, ref preemption);
             case MmuExtendedCommand.TlbFlushLocal:
+                TlbClock.RequestLocalFlush();
+                return XenError.None;
             case MmuExtendedCommand.TlbFlushAll:
-                TlbClock.RequestFlush();
+                TlbClock.RequestFlush(vcpu.DomainId);
                 return XenError.None;
             case MmuExtendedCommand.InvlpgLocal:
-            case MmuExtendedCommand.InvlpgAll:
                 Tlb.FlushPage(new GuestAddress(operation.Argument1));
                 return XenError.None;
-            case MmuExtendedCommand.TlbFlushMulti:
-            case MmuExtendedCommand.InvlpgMulti:
-                // A vcpu that is not loaded has no translations: it begins with none when it is.
-                if (!GuestMemory.TryRead(new GuestAddress(operation.Argument2), out ulong vcpus))
-                {
-                    return XenError.Invalid;
-                }
-
-                if (((vcpus >> vcpu.Id) & 1) == 0)
-                {
-                    return XenError.None;
-                }
-
-                if (command == MmuExtendedCommand.TlbFlushMulti)
-                {
-                    TlbClock.RequestFlush();
-                }
-                else
-                {
-                    Tlb.FlushPage(new GuestAddress(operation.Argument1));
-                }
-
+            case MmuExtendedCommand.InvlpgAll:
+                Tlb.FlushPage(new GuestAddress(operation.Argument1));
+                TlbClock.RequestFlushElsewhere(vcpu.DomainId);
                 return XenError.None;
+            case MmuExtendedCommand.TlbFlushMulti:
+                return VcpuFlush.TryRequestAll(ref vcpu, new GuestAddress(operation.Argument2)) ? XenError.None : XenError.Invalid;
+            case MmuExtendedCommand.InvlpgMulti:
+                return VcpuFlush.TryRequestPage(ref vcpu, new GuestAddress(operation.Argument2), new GuestAddress(operation.Argument1))
+                    ? XenError.None : XenError.Invalid;
             case MmuExtendedCommand.FlushCache:
             case MmuExtendedCommand.FlushCacheGlobal:
                 if (!vcpu.Domain.IsPrivileged)

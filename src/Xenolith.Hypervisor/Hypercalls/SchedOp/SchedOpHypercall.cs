@@ -180,7 +180,7 @@ internal static class SchedOpHypercall
             }
 
             call.Vcpu.Time.PollTimeout = timeout;
-            Timers.Add(timeout);
+            Timers.Add(ref call.Vcpu, timeout);
         }
 
         call.Vcpu.Events.IsPolling = true;

@@ -1,5 +1,6 @@
 // update_va_mapping: one level-1 entry by virtual address, with a flush if asked.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.PageTables;
 using Xenolith.Machine;
@@ -12,6 +13,8 @@ internal static class UpdateVaMappingHypercall
     private const ulong FlushTypeMask = 3;
     private const ulong FlushAll = 1;
     private const ulong FlushPage = 2;
+    private const ulong ScopeLocal = 0;
+    private const ulong ScopeAllVcpus = 4;
 
     internal static HypercallResult Handle(ref HypercallCall call) => Apply(ref call, call.Vcpu.DomainId);
 
@@ -36,17 +39,41 @@ internal static class UpdateVaMappingHypercall
         }
 
         XenError error = TableUpdate.Write(ref call.Vcpu, ref call.Domain, targetOwner, table, index, 1, call.Argument1, false, ref preemption);
-        if (error == XenError.None)
+        return HypercallResult.From(error == XenError.None ? Flush(ref call.Vcpu, address, call.Argument2) : error);
+    }
+
+    /// <summary>What to flush is in the low two bits, for whom in the rest: this vcpu, all of the domain, or those of a bitmap.</summary>
+    private static XenError Flush(ref Vcpu vcpu, GuestAddress address, ulong flags)
+    {
+        ulong kind = flags & FlushTypeMask;
+        ulong scope = flags & ~FlushTypeMask;
+        if (kind is not FlushAll and not FlushPage)
         {
-            // All vcpus of the domain run on this processor or flush when they are switched in.
-            switch (call.Argument2 & FlushTypeMask)
-            {
-                case FlushAll: TlbClock.RequestFlush(); break;
-                case FlushPage: Tlb.FlushPage(address); break;
-                default: break;
-            }
+            return XenError.None;
         }
 
-        return HypercallResult.From(error);
+        if (scope is not ScopeLocal and not ScopeAllVcpus)
+        {
+            bool found = kind == FlushAll
+                ? VcpuFlush.TryRequestAll(ref vcpu, new GuestAddress(scope))
+                : VcpuFlush.TryRequestPage(ref vcpu, new GuestAddress(scope), address);
+            return found ? XenError.None : XenError.Fault;
+        }
+
+        if (kind == FlushAll)
+        {
+            TlbClock.RequestLocalFlush();
+        }
+        else
+        {
+            Tlb.FlushPage(address);
+        }
+
+        if (scope == ScopeAllVcpus)
+        {
+            TlbClock.RequestFlushElsewhere(vcpu.DomainId);
+        }
+
+        return XenError.None;
     }
 }

@@ -62,8 +62,8 @@ internal static class VcpuOpHypercall
                 }
 
                 vcpu.Traps.NmiPending = true;
+                vcpu.Context.Work |= VcpuWork.Nmi;
                 Scheduler.Wake(ref vcpu);
-                vcpu.Context.Work |= VcpuWork.Reschedule;
                 return HypercallResult.Success;
 
             // Only a vcpu that is pinned to a processor for good could be told which one it is.
@@ -178,7 +178,7 @@ internal static class VcpuOpHypercall
 
         vcpu.Time.PeriodicInterval = period;
         vcpu.Time.PeriodicNext = SystemTime.Now() + period;
-        Timers.Add(vcpu.Time.PeriodicNext);
+        Timers.Add(ref vcpu, vcpu.Time.PeriodicNext);
         return XenError.None;
     }
 
@@ -204,6 +204,6 @@ internal static class VcpuOpHypercall
         }
 
         vcpu.Time.SingleShot = deadline;
-        Timers.Add(deadline);
+        Timers.Add(ref vcpu, deadline);
     }
 }
