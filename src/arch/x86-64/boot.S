@@ -189,9 +189,7 @@ boot_high:
         pushq $0
         pushq $0
         call hypervisor_main
-1:      cli
-        hlt
-        jmp 1b
+        ud2
 
 // One further processor at a time comes here; the first one has left it a root and a stack.
 secondary_high:
@@ -258,16 +256,9 @@ ROUTINE corelib_fill
         rep stosb
         ret
 
-        .data
-        .balign 8
-        .globl __security_cookie
-__security_cookie:
-        .quad 0
-        .globl secondary_root, secondary_stack
-secondary_root:
-        .quad 0
-secondary_stack:
-        .quad 0
+        .comm __security_cookie, 8
+        .comm secondary_root, 8
+        .comm secondary_stack, 8
 
         .section .bss.boot, "aw", @nobits
         .balign 4096

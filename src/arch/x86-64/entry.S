@@ -483,7 +483,4 @@ trap_stub_\number:
         .globl trap_stub_table_end
 trap_stub_table_end:
 
-        .data
-        .globl machine_has_fsgsbase
-machine_has_fsgsbase:
-        .quad 0
+        .comm machine_has_fsgsbase, 8
