@@ -40,6 +40,17 @@ public sealed class LinuxDeviceTests
         File.Delete(disk);
     }
 
+    /// <summary>Virtio functions have MSI-X: the hypervisor programs their tables, and Linux counts what arrives.</summary>
+    [Theory]
+    [InlineData("pc")]
+    [InlineData("q35")]
+    public void DevicesInterruptByMessages(string machineType)
+    {
+        using BootedMachine machine = new("--machine", machineType, "--append", "console=hvc0 quiet", "--network");
+        machine.OpenShell();
+        Assert.Matches("[1-9][0-9]* +xen-pirq +-msi-x +virtio0-input", machine.Run("cat /proc/interrupts"));
+    }
+
     private static async Task Serve(TcpListener listener, byte[] payload)
     {
         using TcpClient client = await listener.AcceptTcpClientAsync();

@@ -35,6 +35,7 @@ internal static class GrantMappings
         }
 
         ref Domain granting = ref DomainTable.At(request.DomainId);
+        granting.Memory.IsLent |= granting.Id != mapping.Id;
         uint pins = Pins(isHost, isDevice, writes);
         GrantStatus status = GrantPins.TryPin(ref granting, mapping.Id, request.Reference, pins, out Mfn frame);
         if (status == GrantStatus.Okay)

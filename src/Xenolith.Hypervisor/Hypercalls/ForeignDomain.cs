@@ -75,6 +75,7 @@ internal static class ForeignDomain
             return XenError.NotPermitted;
         }
 
+        DomainTable.At(id).Memory.IsLent = true;
         owner = id;
         return XenError.None;
     }

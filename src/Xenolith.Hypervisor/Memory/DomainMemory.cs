@@ -12,6 +12,12 @@ public struct DomainMemory
     /// <summary>Most frames it may have.</summary>
     public ulong MaximumPages;
 
+    /// <summary>
+    /// Another domain has been given mappings of its frames, by a grant or as its controller: translations may be left wherever that
+    /// other domain is loaded. It stays so.
+    /// </summary>
+    public bool IsLent;
+
     /// <summary>Free frames kept back for it (XENMEM_claim_pages); they become fewer as it grows.</summary>
     public ulong StakedPages;
 

@@ -8,8 +8,8 @@ namespace Xenolith.Hypervisor.Memory;
 
 /// <summary>
 /// A clock that ticks at each complete flush of a processor. A frame that loses its last writable mapping is stamped with it; before
-/// the frame becomes a table, translations older than the stamp must be gone from every processor on which its domain is loaded (a
-/// processor that loads another vcpu flushes by that). The flushes wait until somebody could use a stale translation: the return to
+/// the frame becomes a table, translations older than the stamp must be gone from every processor on which its domain is loaded, or,
+/// once it has lent frames to other domains, from every processor (one that loads another vcpu flushes by that). The flushes wait until somebody could use a stale translation: the return to
 /// a guest, or the next copy to guest memory.
 /// </summary>
 public static class TlbClock
@@ -114,10 +114,11 @@ public static class TlbClock
 
     private static void RequestElsewhere(ushort domain, uint stamp)
     {
+        bool isLent = DomainTable.Exists(domain) && DomainTable.At(domain).Memory.IsLent;
         for (int index = 0; index < ProcessorTable.Count; index++)
         {
             ref Processor processor = ref ProcessorTable.At(index);
-            if (index != Cpu.Index && processor.LoadedDomain == domain && IsStale(ref processor, stamp))
+            if (index != Cpu.Index && (isLent || processor.LoadedDomain == domain) && IsStale(ref processor, stamp))
             {
                 processor.NeedsFlush = true;
                 s_remoteIsDue = true;

@@ -3,6 +3,7 @@ using Xenolith.Abi;
 using Xenolith.Hypervisor;
 using Xenolith.Hypervisor.Grants;
 using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Machine;
 using Xenolith.UnitTests.Support;
 
@@ -242,6 +243,35 @@ public sealed class GrantTableTests
         Unmap(handle, TestDomain.Window(1), 0);
         Assert.False(GuestMemory.TryWrite(new GuestAddress(TestDomain.Window(1)), 2UL));
         Assert.Equal(1UL, PhysicalMemory.Word(frame, 0));
+    }
+
+    /// <summary>
+    /// The mapper overwrites its entry without a flush, as it may. Before the lent page becomes a table, the processor that runs the
+    /// mapper must forget that it could write it, although the granting domain has never been there.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TranslationsOfALentPageAreDroppedWhereTheMapperRuns(bool isLent)
+    {
+        if (isLent)
+        {
+            Grant(5, GrantEntryFlags.PermitAccess);
+            Map(5, Host, TestDomain.Window(1), out _);
+            _mapper.SetWindow(1, 0);
+        }
+
+        uint stamp = TlbClock.Stamp;
+        ref Processor other = ref ProcessorTable.At(1);
+        other = Processor.New(1, 1);
+        other.LoadedDomain = _mapper.Id;
+        ProcessorTable.Count = 2;
+        TlbClock.RequestFlushSince(_granter.Id, stamp);
+        ProcessorTable.Count = 1;
+        bool isAsked = other.NeedsFlush;
+        other = Processor.New(1, 1);
+        TlbClock.Settle();
+        Assert.Equal(isLent, isAsked);
     }
 
     [Fact]
