@@ -234,6 +234,7 @@ internal static class Scheduler
         }
 
         SetWaitingState(ref vcpu);
+        AccountRunning();
         ulong least = LeastOfAll(vcpu.Index);
         if (least != ulong.MaxValue && vcpu.Schedule.VirtualTime + WakeBonusNanoseconds < least)
         {
@@ -269,12 +270,11 @@ internal static class Scheduler
 
             if (processor.CurrentVcpu >= 0)
             {
-                ref Vcpu running = ref VcpuTable.At(processor.CurrentVcpu);
-                Account(ref running);
-                if (victim < 0 || running.Schedule.VirtualTime > most)
+                ulong time = VcpuTable.At(processor.CurrentVcpu).Schedule.VirtualTime;
+                if (victim < 0 || time > most)
                 {
                     victim = index;
-                    most = running.Schedule.VirtualTime;
+                    most = time;
                 }
             }
         }
@@ -291,6 +291,19 @@ internal static class Scheduler
         if (processor != Cpu.Index)
         {
             LocalApic.SendInterrupt(ProcessorTable.At(processor).ApicId, Vectors.Kick);
+        }
+    }
+
+    /// <summary>Brings the accounts of all that run up to date.</summary>
+    private static void AccountRunning()
+    {
+        for (int index = 0; index < ProcessorTable.Count; index++)
+        {
+            int current = ProcessorTable.At(index).CurrentVcpu;
+            if (current >= 0)
+            {
+                Account(ref VcpuTable.At(current));
+            }
         }
     }
 
