@@ -98,14 +98,21 @@ internal static class AcpiTables
             return false;
         }
 
-        uint length = Bytes.U32(PhysicalMemory.Range(new MachineAddress(address), HeaderBytes), 4);
+        // Corrupt firmware may name any address.
+        if (!PhysicalMemory.TryRange(new MachineAddress(address), HeaderBytes, out Span<byte> header))
+        {
+            return false;
+        }
+
+        uint length = Bytes.U32(header, 4);
         if (length < HeaderBytes || length > MaximumTableBytes || address + length > DirectLimit)
         {
             return false;
         }
 
-        table = PhysicalMemory.Range(new MachineAddress(address), (int)length);
-        return HasZeroSum(table);
+        bool exists = PhysicalMemory.TryRange(new MachineAddress(address), (int)length, out Span<byte> whole);
+        table = whole;
+        return exists && HasZeroSum(table);
     }
 
     private static bool HasZeroSum(ReadOnlySpan<byte> bytes)
@@ -123,7 +130,7 @@ internal static class AcpiTables
     {
         const int ResetRegister = 116;
         const int ResetValue = 128;
-        if (table.Length < 113)
+        if (table.Length < 116)
         {
             return;
         }

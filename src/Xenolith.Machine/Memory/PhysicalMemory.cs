@@ -64,6 +64,17 @@ public static unsafe class PhysicalMemory
         return new Span<byte>((byte*)DirectMap(start.Frame, frames) + start.Offset, bytes);
     }
 
+    /// <summary>As <see cref="Range"/> for a range that somebody else names: false when it is not all RAM that may be looked at.</summary>
+    public static bool TryRange(MachineAddress start, int bytes, out Span<byte> range)
+    {
+        ulong first = start.Frame.Value;
+        ulong frames = ((ulong)start.Offset + (ulong)Math.Max(bytes, 0) + 4095) >> 12;
+        bool isCovered = bytes >= 0 && first < s_frameCount && frames <= s_frameCount - first;
+        bool isOutside = first >= s_imageStart + s_imageFrames || first + frames <= s_imageStart;
+        range = isCovered && isOutside ? Range(start, bytes) : default;
+        return isCovered && isOutside;
+    }
+
     public static void Clear(Mfn frame) => Native.ClearPage((byte*)DirectMap(frame));
 
     public static void Copy(Mfn to, Mfn from) => Native.CopyPage((byte*)DirectMap(to), (byte*)DirectMap(from));

@@ -48,6 +48,16 @@ public static unsafe class PhysicalMemory
         return new Span<byte>((byte*)DirectMap(start.Frame, frames) + start.Offset, bytes);
     }
 
+    public static bool TryRange(MachineAddress start, int bytes, out Span<byte> range)
+    {
+        ulong first = start.Frame.Value;
+        ulong frames = ((ulong)start.Offset + (ulong)Math.Max(bytes, 0) + 4095) >> 12;
+        bool isCovered = bytes >= 0 && first < FrameCount && frames <= FrameCount - first;
+        bool isOutside = first >= s_imageStart + s_imageFrames || first + frames <= s_imageStart;
+        range = isCovered && isOutside ? Range(start, bytes) : default;
+        return isCovered && isOutside;
+    }
+
     public static void Clear(Mfn frame) => Native.ClearPage((byte*)DirectMap(frame, 1));
 
     public static void Copy(Mfn to, Mfn from) => Native.CopyPage((byte*)DirectMap(to, 1), (byte*)DirectMap(from, 1));
