@@ -1,7 +1,7 @@
 // Which segment descriptors a guest may have.
 namespace Xenolith.Hypervisor.PageTables;
 
-/// <summary>Rules for GDT and LDT entries of a PV guest: code and data at privilege 3, call gates to the guest's own code, nothing else.</summary>
+/// <summary>Rules for GDT and LDT entries of a PV guest: code and data at privilege 3, nothing else.</summary>
 public static class DescriptorRules
 {
     private const ulong PresentBit = 1UL << 47;

@@ -167,7 +167,7 @@ internal static class WriteDecoder
         }
 
         write.Bytes = isByte ? 1 : bytes;
-        if (isByte && rex == 0 && number is >= 4 and <= 7)
+        if (isByte && rex == 0 && number is >= 4 and <= 7 && opcode is not (0x80 or 0xC6))
         {
             // AH, CH, DH, BH: no kernel writes an entry with them.
             return false;
