@@ -19,6 +19,18 @@ internal static unsafe class Events
     /// <summary>The ports whose events have been taken, as bits.</summary>
     internal static ulong Seen => Volatile.Read(ref s_seen);
 
+    /// <summary>Where the number of upcalls is counted.</summary>
+    internal static ulong* UpcallCounter
+    {
+        get
+        {
+            fixed (ulong* counter = &s_upcalls)
+            {
+                return counter;
+            }
+        }
+    }
+
     internal static ref readonly TrapFrame LastUpcall => ref s_lastUpcall;
 
     /// <summary>The vcpu's event mask; 0 before Start.</summary>
