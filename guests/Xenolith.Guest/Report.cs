@@ -75,6 +75,13 @@ internal static unsafe class Report
         Text.EndLine();
     }
 
+    /// <summary>The next thing that the guest does has to end the domain.</summary>
+    internal static void Dies()
+    {
+        Begin(s_failures == 0 ? "dies"u8 : "Error: it is not ready to die"u8);
+        Text.EndLine();
+    }
+
     /// <summary>The question does not arise here.</summary>
     internal static void Skip(ReadOnlySpan<byte> why) => End("Skip: "u8, why);
 

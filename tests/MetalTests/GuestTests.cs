@@ -38,6 +38,11 @@ public sealed class GuestTests
         {
             machine.WaitFor($"GUEST {name}: dies");
             machine.WaitFor($"[domain] d0v0 crashed: {report}\n");
+            foreach (string fact in new string[] { " cr2 0x", "  rip ", " rsp ", "kernel root ", " last hypercall ", "  stack " })
+            {
+                machine.WaitFor(fact);
+            }
+
             machine.WaitFor("[power] halted, as the option noreboot asks");
         }
         else

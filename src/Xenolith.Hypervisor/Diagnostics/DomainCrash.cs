@@ -26,7 +26,8 @@ internal static class DomainCrash
             .Text(" error code "u8).Hex(context.Registers.ErrorCode).Text(" cr2 "u8).Hex(ControlRegisters.Cr2, 16).End();
         RegisterDump.Print(ref context.Registers);
         Log.Plain().Text("  kernel root "u8).Hex(context.KernelRoot).Text(" user root "u8).Hex(context.UserRoot)
-            .Text(" kernel sp "u8).Hex(vcpu.Traps.KernelSp, 16).End();
+            .Text(" kernel sp "u8).Hex(vcpu.Traps.KernelSp, 16)
+            .Text(" last hypercall "u8).Decimal(vcpu.Traps.LastHypercall).End();
         PrintStack(context.Registers.Rsp);
         DomainShutdown.Stop(ref domain);
         if (domain.IsPrivileged)
@@ -41,6 +42,7 @@ internal static class DomainCrash
         {
             if (!GuestMemory.TryRead(new GuestAddress(stack + ((ulong)i * 8)), out ulong word))
             {
+                Log.Plain().Text(i == 0 ? "  stack not readable"u8 : i % 4 == 0 ? "        ends here"u8 : "ends here"u8).End();
                 return;
             }
 

@@ -17,6 +17,7 @@ internal static class HypercallDispatcher
     {
         ref GuestRegisters registers = ref vcpu.Context.Registers;
         ulong number = registers.Rax;
+        vcpu.Traps.LastHypercall = number;
         HypercallCall call = new(ref vcpu, ref vcpu.Domain, in registers);
         HypercallResult result = Execute((HypercallNumber)number, ref call);
         if (!result.IsContinuation)

@@ -18,6 +18,8 @@ internal static class Bounce
         TrapInfo handler = vcpu.Traps.Table[vector];
         if (handler.Address == 0)
         {
+            vcpu.Context.Registers.Vector = (uint)vector;
+            vcpu.Context.Registers.ErrorCode = errorCode;
             DomainCrash.Crash(ref vcpu, "exception without a handler"u8);
             return;
         }

@@ -52,6 +52,9 @@ public struct VcpuTraps
     public bool NmiPending;
     public bool NmiMasked;
 
+    /// <summary>For the crash report; quick system calls and irets are not counted.</summary>
+    public ulong LastHypercall;
+
     /// <summary>Segment state while the vcpu is not loaded.</summary>
     public ushort Ds;
     public ushort Es;
