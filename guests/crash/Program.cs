@@ -48,6 +48,17 @@ internal static unsafe class CrashProgram
         UserSpace.Run([0x0F, 0x05]);
     }
 
+    /// <summary>A user program's page fault, and a kernel stack that is not there.</summary>
+    [RuntimeExport("guest_crash_fault_stack")]
+    private static void FaultStack()
+    {
+        Traps.Start();
+        UserSpace.Start();
+        Xen.Call(HypercallNumber.StackSwitch, Selectors.FlatData, Nowhere);
+        Report.Dies();
+        UserSpace.Run([0x8B, 0x04, 0x25, 0x00, 0x20, 0x40, 0x00]);
+    }
+
     /// <summary>A frame that begins in the guest's memory and would end in the hypervisor's.</summary>
     [RuntimeExport("guest_crash_stack_wrap")]
     private static void StackWrap()
@@ -78,6 +89,27 @@ internal static unsafe class CrashProgram
         Traps.Start();
         Report.Dies();
         Native.Leave((IretContext*)Nowhere);
+    }
+
+    /// <summary>The same in the kernel's half of the addresses.</summary>
+    [RuntimeExport("guest_crash_iret_high")]
+    private static void IretHigh()
+    {
+        Traps.Start();
+        Report.Dies();
+        Native.Leave((IretContext*)0xFFFF_9000_0000_0000);
+    }
+
+    /// <summary>The iret hypercall with a frame of which the second half is not there.</summary>
+    [RuntimeExport("guest_crash_iret_end")]
+    private static void IretEnd()
+    {
+        Traps.Start();
+        IretContext* last = (IretContext*)(Memory.TakePage() + 4096 - (sizeof(IretContext) - 8));
+        byte* behind = Memory.TakePage();
+        Report.Result(Xen.UpdateVaMapping((ulong)behind, 0), XenError.None, "nothing behind the frame"u8);
+        Report.Dies();
+        Native.Leave(last);
     }
 
     /// <summary>The iret hypercall with a stack pointer into the hypervisor.</summary>

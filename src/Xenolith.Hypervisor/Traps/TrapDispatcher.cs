@@ -130,11 +130,6 @@ public static class TrapDispatcher
             return;
         }
 
-        if (Fixups.TryApply(ref frame))
-        {
-            return;
-        }
-
         if (vector == DebugVector)
         {
             // A guest can arrange a debug trap on the entry path; it is nobody's business there.

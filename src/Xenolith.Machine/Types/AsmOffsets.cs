@@ -30,6 +30,11 @@ public static class AsmOffsets
     public const int ContextIndex = 0x148;
     public const int ContextPageFaultHandler = 0x150;
     public const int ContextCr2 = 0x158;
+
+    /// <summary>Registers that the quick paths in assembly set aside; of no meaning outside of them.</summary>
+    public const int ContextSavedRax = 0x160;
+    public const int ContextSavedRcx = 0x168;
+    public const int ContextSavedRdx = 0x170;
     public const int ContextSize = 0x180;
     public const int EntryAreaFrameEnd = 0;
     public const int EntryAreaScratch = 8;

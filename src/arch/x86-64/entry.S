@@ -6,11 +6,12 @@
 
 // Offset of a context field from RSP when RSP points at the frame's RIP.
 #define AT(field) (field - ContextRip)(%rsp)
-#define SLOT_RDI AT(0x78)
-#define SLOT_RSI AT(0x70)
-#define SLOT_RDX AT(0x68)
-#define SLOT_RCX AT(0x60)
-#define SLOT_RAX AT(0x58)
+
+// Where the quick paths keep the guest's registers. Not in their slots of the frame: when an access to guest memory faults, the
+// processor pushes its own frame over those.
+#define SLOT_RDX AT(ContextSavedRdx)
+#define SLOT_RCX AT(ContextSavedRcx)
+#define SLOT_RAX AT(ContextSavedRax)
 #define VCPU_INFO_PENDING 0
 #define VCPU_INFO_MASK 1
 #define VCPU_INFO_CR2 0x10
@@ -243,7 +244,7 @@ iret_hypercall:
         jnz 3f
         movq AT(ContextUserRoot), %rax
         testq %rax, %rax
-        jz iret_slow
+        jz iret_without_user_root
         movq %rax, %cr3
         EXCHANGE_GS ContextKernelGsBase, ContextUserGsBase
         movb $0, AT(ContextInKernel)
@@ -256,6 +257,10 @@ iret_hypercall:
 iret_to_guest:
         iretq
 
+iret_without_user_root:
+        movq AT(ContextIretStack), %rax
+        movq %rax, AT(ContextRsp)
+        jmp iret_slow
 iret_slow_close:
         CLOSE_GUEST_MEMORY
 iret_slow:
@@ -319,7 +324,7 @@ enter_guest:
         .balign 16
 trap_common:
         testb $3, 16(%rsp)
-        jz trap_in_hypervisor
+        jz fault_in_hypervisor
 trap_from_guest:
         PUSH_GENERAL
         ENTER_CSHARP guest_trap
@@ -329,7 +334,7 @@ trap_from_guest:
 page_fault:
         movl $PageFaultVector, 4(%rsp)
         testb $3, 16(%rsp)
-        jz trap_in_hypervisor
+        jz fault_in_hypervisor
         addq $8, %rsp
         cmpb $0, AT(ContextInKernel)
         jne page_fault_slow
@@ -384,6 +389,26 @@ page_fault_slow:
         subq $8, %rsp
         jmp trap_from_guest
 
+// Goes on where a GUARDED instruction says. The quick paths have the stack pointer in a context: there is room for no more than the
+// processor's frame and two words, so no C# is called. Traps with a stack of their own (a breakpoint in guest memory) never come here.
+fault_in_hypervisor:
+        pushq %rax
+        pushq %rcx
+        movq 24(%rsp), %rcx
+        leaq fixups_start-16(%rip), %rax
+1:      addq $16, %rax
+        cmpq $0, (%rax)
+        je 2f
+        cmpq %rcx, (%rax)
+        jne 1b
+        movq 8(%rax), %rcx
+        movq %rcx, 24(%rsp)
+        popq %rcx
+        popq %rax
+        addq $8, %rsp
+        iretq
+2:      popq %rcx
+        popq %rax
 trap_in_hypervisor:
         pushq %rax
         leaq iret_to_guest(%rip), %rax
