@@ -262,26 +262,19 @@ ROUTINE corelib_fill
 
         .section .bss.boot, "aw", @nobits
         .balign 4096
-boot_level4:
-        .skip 4096
-boot_level3_identity:
-        .skip 4096
-boot_level3_direct:
-        .skip 4096
-boot_level3_image:
-        .skip 4096
-boot_level2:
-        .skip 4096 * 4
-boot_stack_low_start:
-        .skip 256
+boot_level4:            .skip 4096
+boot_level3_identity:   .skip 4096
+boot_level3_direct:     .skip 4096
+boot_level3_image:      .skip 4096
+boot_level2:            .skip 4096 * 4
+boot_stack_low_start:   .skip 256
 boot_stack_low:
 
         .bss
 // The block of the first processor: stack, descriptor page, task state, entry area (see ProcessorBlock.cs); then what all share.
         .balign ProcessorStackBytes
         .globl boot_stack, interrupt_table
-boot_stack:
-        .skip ProcessorStackBytes + 4096 + 256
+boot_stack:             .skip ProcessorStackBytes + 4096 + 256
         .balign 4096
 interrupt_table:
         .skip 4096

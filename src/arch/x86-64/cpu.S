@@ -65,17 +65,8 @@ ROUTINE cpu_invlpg
         invlpg (%rdi)
         ret
 
-// void cpu_invpcid(ulong type, void* descriptor)
-ROUTINE cpu_invpcid
-        invpcid (%rsi), %rdi
-        ret
-
 ROUTINE cpu_wbinvd
         wbinvd
-        ret
-
-ROUTINE cpu_disable_interrupts
-        cli
         ret
 
 // Interrupts are taken only here: between STI and the return.
@@ -166,24 +157,17 @@ ROUTINE cpu_wrgsbase
         wrgsbase %rdi
         ret
 
-// bool segment_load_user_gs(ushort): loads GS in the user role; the active base stays as it is only by the caller's care.
-ROUTINE cpu_swapgs
-        swapgs
-        ret
-
 // void fpu_xsave(void* area, ulong mask), fpu_fxsave(void* area), fpu_init()
-ROUTINE fpu_xsave
+        .macro SAVE_STATE instruction
+ROUTINE fpu_\instruction
         movl %esi, %eax
         movq %rsi, %rdx
         shrq $32, %rdx
-        xsave64 (%rdi)
+        \instruction\()64 (%rdi)
         ret
-ROUTINE fpu_xsaveopt
-        movl %esi, %eax
-        movq %rsi, %rdx
-        shrq $32, %rdx
-        xsaveopt64 (%rdi)
-        ret
+        .endm
+        SAVE_STATE xsave
+        SAVE_STATE xsaveopt
 ROUTINE fpu_fxsave
         fxsave64 (%rdi)
         ret
