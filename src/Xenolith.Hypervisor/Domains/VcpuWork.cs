@@ -19,6 +19,9 @@ public static class VcpuWork
     /// <summary>The domain is crashed, shut down or paused: never return to this guest.</summary>
     public const uint Stop = 1 << 4;
 
+    /// <summary>The guest executes one instruction, then its event is delivered.</summary>
+    public const uint Step = 1 << 6;
+
     /// <summary>Virtual CR0.TS is set: the exit path has to set the processor's.</summary>
     public const uint TaskSwitched = 1 << 5;
 }

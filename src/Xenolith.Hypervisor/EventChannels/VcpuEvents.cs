@@ -18,6 +18,10 @@ public struct VcpuEvents
     public bool IsPolling;
     public uint PolledPort;
 
+    /// <summary>Events that it has sent to itself in one stream, and when the last was sent, in nanoseconds since boot.</summary>
+    public uint SelfCount;
+    public ulong SelfLast;
+
     public VirqPorts Virqs;
 
     /// <summary>Port of each VIRQ, 0 = not bound.</summary>

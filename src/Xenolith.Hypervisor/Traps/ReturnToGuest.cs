@@ -47,7 +47,7 @@ internal static class ReturnToGuest
                 {
                     DomainCrash.Crash(ref vcpu, "event without an event callback"u8);
                 }
-                else
+                else if (!SelfEvents.IsStream(ref vcpu) || !SingleStep.TryBegin(ref vcpu))
                 {
                     Bounce.Enter(ref vcpu, vcpu.Traps.EventCallback, true, false, 0);
                 }

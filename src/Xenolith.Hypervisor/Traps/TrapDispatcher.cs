@@ -31,6 +31,11 @@ public static class TrapDispatcher
         ref Vcpu vcpu = ref VcpuTable.At(index);
         ref GuestRegisters registers = ref vcpu.Context.Registers;
         int vector = (int)registers.Vector;
+        if ((vcpu.Context.Work & VcpuWork.Step) != 0 && SingleStep.End(ref vcpu))
+        {
+            return;
+        }
+
         if (vector == PageFaultVector)
         {
             PageFaults.Handle(ref vcpu, ControlRegisters.Cr2, registers.ErrorCode);
@@ -51,14 +56,26 @@ public static class TrapDispatcher
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void GuestHypercall(int index)
     {
-        HypercallDispatcher.Run(ref VcpuTable.At(index));
+        ref Vcpu vcpu = ref VcpuTable.At(index);
+        if ((vcpu.Context.Work & VcpuWork.Step) != 0)
+        {
+            SingleStep.End(ref vcpu);
+        }
+
+        HypercallDispatcher.Run(ref vcpu);
         Memory.TlbClock.Settle();
     }
 
     /// <summary>The iret hypercall when the quick way in assembly was not open.</summary>
     public static int GuestIret(int index)
     {
-        IretHypercall.Run(ref VcpuTable.At(index));
+        ref Vcpu vcpu = ref VcpuTable.At(index);
+        if ((vcpu.Context.Work & VcpuWork.Step) != 0)
+        {
+            SingleStep.End(ref vcpu);
+        }
+
+        IretHypercall.Run(ref vcpu);
         return index;
     }
 
@@ -108,6 +125,11 @@ public static class TrapDispatcher
         ref Vcpu vcpu = ref VcpuTable.At(index);
         ref GuestRegisters registers = ref vcpu.Context.Registers;
         int vector = (int)registers.Vector;
+        if ((vcpu.Context.Work & VcpuWork.Step) != 0)
+        {
+            SingleStep.End(ref vcpu);
+        }
+
         if (vector == PageFaultVector)
         {
             PageFaults.Handle(ref vcpu, ControlRegisters.Cr2, registers.ErrorCode);

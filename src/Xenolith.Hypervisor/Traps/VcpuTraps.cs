@@ -49,6 +49,9 @@ public struct VcpuTraps
     public bool PendingHasErrorCode;
     public uint PendingErrorCode;
 
+    /// <summary>The guest has got one instruction further since the last event.</summary>
+    public bool HasStepped;
+
     public bool NmiPending;
     public bool NmiMasked;
 

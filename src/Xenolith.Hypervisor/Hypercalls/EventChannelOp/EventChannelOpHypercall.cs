@@ -202,6 +202,11 @@ internal static class EventChannelOpHypercall
                 EventPorts.SetPending(ref DomainTable.At(channel.RemoteDomain), channel.Number);
                 return XenError.None;
             case EventChannelState.Ipi:
+                if (channel.Vcpu == call.Vcpu.Id)
+                {
+                    SelfEvents.Note(ref call.Vcpu);
+                }
+
                 EventPorts.SetPending(ref call.Domain, port);
                 return XenError.None;
             case EventChannelState.Unbound:
