@@ -11,6 +11,8 @@ internal static unsafe class Events
     private static ulong s_seen;
     private static TrapFrame s_lastUpcall;
     private static bool s_started;
+    private static uint s_echo;
+    private static uint s_echoes;
     private static bool s_endsTry;
 
     /// <summary>How many upcalls have come.</summary>
@@ -74,6 +76,13 @@ internal static unsafe class Events
         s_seen = 0;
     }
 
+    /// <summary>From now on each upcall sends an event to a port of its own vcpu, until there have been so many; port 0 ends it.</summary>
+    internal static void Echo(uint port, uint upcalls)
+    {
+        s_echoes = upcalls;
+        Volatile.Write(ref s_echo, port);
+    }
+
     /// <summary>Opens the event mask and takes what is pending.</summary>
     internal static void Open()
     {
@@ -122,6 +131,11 @@ internal static unsafe class Events
             ulong bits = Volatile.Read(ref Pending) & ~Volatile.Read(ref PortMask);
             Interlocked.And(ref Pending, ~bits);
             Volatile.Write(ref s_seen, s_seen | bits);
+        }
+
+        if (s_echo != 0 && s_upcalls < s_echoes)
+        {
+            Send(s_echo);
         }
 
         if (s_endsTry && *Native.Recover != 0)

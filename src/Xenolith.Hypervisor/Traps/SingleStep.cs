@@ -21,7 +21,7 @@ internal static class SingleStep
         ref VcpuContext context = ref vcpu.Context;
         ref GuestRegisters registers = ref context.Registers;
         if (vcpu.Traps.HasStepped || context.InKernel == 0 || (registers.Rflags & RflagsBits.Trap) != 0
-            || !GuestMemory.TryRead(new GuestAddress(registers.Rip), out byte opcode) || opcode is PushFlags or OperandSize)
+            || PushesFlags(new GuestAddress(registers.Rip)))
         {
             vcpu.Traps.HasStepped = false;
             return false;
@@ -34,6 +34,12 @@ internal static class SingleStep
         registers.Vector = 0;
         return true;
     }
+
+    /// <summary>PUSHF, with or without a prefix for 16 bits. An instruction that cannot be read cannot be stepped over either.</summary>
+    private static bool PushesFlags(GuestAddress instruction)
+        => !GuestMemory.TryRead(instruction, out byte first)
+            || first == PushFlags
+            || (first == OperandSize && (!GuestMemory.TryRead(instruction.Add(1), out byte second) || second == PushFlags));
 
     /// <summary>Something entered the hypervisor during a step. True: it was nothing but the step's own trap.</summary>
     internal static bool End(ref Vcpu vcpu)
