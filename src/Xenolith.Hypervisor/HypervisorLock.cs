@@ -7,7 +7,7 @@ namespace Xenolith.Hypervisor;
 
 /// <summary>
 /// One lock for all of the core: whoever runs C# on a guest's account or for an interrupt holds it. What a guest does most (system
-/// calls, iret, page faults of its programs) never comes to C# and takes no lock. See docs/decisions/0010-one-lock.md.
+/// calls, iret, page faults of its programs) never comes to C# and takes no lock. See docs/decisions/0013-one-lock.md.
 /// Interrupts are off while it is held or waited for, and nothing sleeps with it: an idle processor lets go before it halts.
 /// </summary>
 internal static class HypervisorLock
