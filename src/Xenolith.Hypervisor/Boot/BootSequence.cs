@@ -105,8 +105,8 @@ public static class BootSequence
         Protection.Enable(BootOptions.AllowSmep, BootOptions.AllowSmap);
         EntryRules.Initialize();
         FrameTable.Initialize(Table<FrameInfo>.Over(EarlyFrames.Allocate(Table<FrameInfo>.FramesFor((int)frames)), (int)frames));
-        DomainTable.Initialize(NewTable<Domain>(DomainTable.Capacity));
-        VcpuTable.Initialize(NewTable<Vcpu>(VcpuTable.Capacity), NewTable<VcpuContext>(VcpuTable.Capacity));
+        DomainTable.Initialize(GrowableTable<Domain>.Reserve(DomainTable.Capacity));
+        VcpuTable.Initialize(GrowableTable<Vcpu>.Reserve(VcpuTable.Capacity), GrowableTable<VcpuContext>.Reserve(VcpuTable.Capacity));
         SecondaryProcessors.Reserve();
         ulong unused = EarlyFrames.UnusedEnd.Value - EarlyFrames.UnusedStart.Value;
         BootMemory.Take(early, unused == 0 ? EarlyFrames.Next.Value - early.Value : EarlyFrames.UnusedStart.Value - early.Value);
@@ -119,10 +119,6 @@ public static class BootSequence
             .Text(" KiB, its tables "u8).Decimal((EarlyFrames.Next.Value - early.Value - unused) << 2).Text(" KiB"u8).End();
         MachineReport.Processor();
     }
-
-    private static Table<T> NewTable<T>(int count)
-        where T : unmanaged
-        => Table<T>.Over(EarlyFrames.Allocate(Table<T>.FramesFor(count)), count);
 
     private static void SetUpDevices()
     {

@@ -54,7 +54,7 @@ internal static class DebugKeys
 
     private static void Registers()
     {
-        for (int index = 0; index < Scheduler.VcpuCount; index++)
+        for (int index = 0; index < VcpuTable.Count; index++)
         {
             ref Vcpu vcpu = ref VcpuTable.At(index);
             Name(Log.Always("keys"u8), ref vcpu).Text(vcpu.Context.InKernel != 0 ? " in kernel mode"u8 : " in user mode"u8).End();
@@ -64,7 +64,7 @@ internal static class DebugKeys
 
     private static void Domains()
     {
-        for (int id = 0; id < DomainTable.Capacity; id++)
+        for (int id = 0; id < DomainTable.Count; id++)
         {
             if (!DomainTable.Exists((uint)id))
             {
@@ -99,7 +99,7 @@ internal static class DebugKeys
         for (ulong frame = 0; frame < FrameTable.Count; frame++)
         {
             ref FrameInfo info = ref FrameTable.At(new Mfn(frame));
-            if (info.Owner < DomainTable.Capacity && info.TypeCount != 0)
+            if (info.Owner < DomainTable.Count && info.TypeCount != 0)
             {
                 frames[(int)info.Type & (TypeCount - 1)]++;
             }
@@ -111,7 +111,7 @@ internal static class DebugKeys
 
     private static void Events()
     {
-        for (int id = 0; id < DomainTable.Capacity; id++)
+        for (int id = 0; id < DomainTable.Count; id++)
         {
             if (!DomainTable.Exists((uint)id))
             {
@@ -147,7 +147,7 @@ internal static class DebugKeys
     {
         ulong now = SystemTime.Now();
         Log.Always("keys"u8).Text("now "u8).Decimal(now).Text(" ns"u8).End();
-        for (int index = 0; index < Scheduler.VcpuCount; index++)
+        for (int index = 0; index < VcpuTable.Count; index++)
         {
             ref Vcpu vcpu = ref VcpuTable.At(index);
             Name(Log.Plain().Text("  "u8), ref vcpu).Text(" one-shot "u8).Decimal(vcpu.Time.SingleShot).Text(" periodic "u8).Decimal(vcpu.Time.PeriodicNext)

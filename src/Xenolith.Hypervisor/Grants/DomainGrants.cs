@@ -50,6 +50,12 @@ public struct DomainGrants
 
     public readonly Mfn FrameAt(int index) => Page(index);
 
+    /// <summary>A page of active entries.</summary>
+    public readonly Mfn ActivePageAt(int index) => Page(FirstActivePage + index);
+
+    /// <summary>A page of mappings.</summary>
+    public readonly Mfn HandlePageAt(int index) => Page(FirstHandlePage + index);
+
     /// <summary>The shared word of an entry below <see cref="EntryCount"/>; its domain writes it at any time.</summary>
     public readonly ref ulong EntryAt(uint reference)
         => ref PhysicalMemory.Word(Page((int)(reference / EntriesPerFrame)), (int)(reference % EntriesPerFrame));

@@ -39,6 +39,33 @@ internal static class GrantTable
         return grants.HasDirectory;
     }
 
+    /// <summary>Gives all pages back; no grant of the domain's is in use, and it has no mappings.</summary>
+    internal static void Release(ref Domain domain)
+    {
+        ref DomainGrants grants = ref domain.Grants;
+        if (!grants.HasDirectory)
+        {
+            return;
+        }
+
+        for (int page = 0; page < grants.HandlePageCount; page++)
+        {
+            DomainFrames.FreeOwn(grants.HandlePageAt(page));
+        }
+
+        for (int frame = 0; frame < grants.FrameCount; frame++)
+        {
+            DomainFrames.ReleaseShared(grants.FrameAt(frame));
+            for (int page = 0; page < DomainGrants.ActivePagesPerFrame; page++)
+            {
+                DomainFrames.FreeOwn(grants.ActivePageAt((frame * DomainGrants.ActivePagesPerFrame) + page));
+            }
+        }
+
+        DomainFrames.FreeOwn(grants.Directory);
+        grants = default;
+    }
+
     /// <summary>One shared page with its private pages, or nothing.</summary>
     private static bool TryAddFrame(ref Domain domain)
     {

@@ -32,9 +32,8 @@ internal static class GrantTransfers
         TlbClock.RequestFlush(vcpu.DomainId);
         TlbClock.Settle();
         ref Domain receiver = ref DomainTable.At(request.DomainId);
-        vcpu.Domain.Memory.TotalPages--;
-        receiver.Memory.TotalPages++;
-        FrameTable.At(frame).Assign(receiver.Id, true);
+        DomainFrames.Disown(ref vcpu.Domain);
+        DomainFrames.Adopt(ref receiver, frame);
         MachineToPhysical.Set(frame, pfn);
         ref ulong slot = ref receiver.Grants.EntryAt(request.Reference);
         Volatile.Write(ref slot, (slot & 0xFFFF_FFFF) | (frame.Value << 32));

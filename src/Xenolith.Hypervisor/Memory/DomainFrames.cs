@@ -2,6 +2,7 @@
 using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.PageTables;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Memory;
@@ -22,14 +23,27 @@ public static class DomainFrames
 
         for (ulong i = 0; i < count; i++)
         {
-            FrameTable.At(first.Add(i)).Assign(domain.Id, true);
+            Adopt(ref domain, first.Add(i));
         }
 
-        domain.Memory.TotalPages += count;
         ulong redeemed = Math.Min(domain.Memory.StakedPages, count);
         domain.Memory.StakedPages -= redeemed;
         FrameAllocator.StakedFrames -= redeemed;
         return true;
+    }
+
+    /// <summary>Makes a frame that nobody owns or refers to part of the domain.</summary>
+    internal static void Adopt(ref Domain domain, Mfn frame)
+    {
+        Own(ref domain, frame, true);
+        domain.Memory.TotalPages++;
+    }
+
+    /// <summary>The end of a frame that <see cref="TryClaim"/> took out of its domain: it is nobody's, and the caller's to free or to give away.</summary>
+    internal static void Disown(ref Domain domain)
+    {
+        domain.Memory.TotalPages--;
+        domain.Memory.OwnedFrames--;
     }
 
     /// <summary>Makes the frame no longer part of its domain; it is free once the last reference is gone.</summary>
@@ -63,12 +77,15 @@ public static class DomainFrames
 
         // One reference is the hypervisor's own, as a writer.
         PhysicalMemory.Clear(frame);
+        Own(ref domain, frame, false);
         ref FrameInfo info = ref FrameTable.At(frame);
-        info.Assign(domain.Id, false);
         info.AddGeneral();
         info.StartType(PageType.Writable);
         return true;
     }
+
+    /// <summary>Gives back the hypervisor's own reference of such a page.</summary>
+    internal static void ReleaseShared(Mfn frame) => PageTypes.DropLeaf(frame);
 
     /// <summary>A frame for the hypervisor's own data.</summary>
     public static bool TryAllocateOwn(out Mfn frame)
@@ -166,8 +183,17 @@ public static class DomainFrames
         }
     }
 
+    private static void Own(ref Domain domain, Mfn frame, bool isPart)
+    {
+        FrameTable.At(frame).Assign(domain.Id, isPart);
+        domain.Memory.OwnedFrames++;
+        domain.Memory.Regions.Note(frame);
+    }
+
     private static void Free(Mfn frame, ushort owner)
     {
+        DomainTable.At(owner).Memory.OwnedFrames--;
+
         // A translation that the last owner left in a TLB must not reach the next owner's data.
         TlbClock.RequestFlush(owner);
         PhysicalMemory.Clear(frame);

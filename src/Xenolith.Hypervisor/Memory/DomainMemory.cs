@@ -9,6 +9,15 @@ public struct DomainMemory
     /// <summary>Frames that are part of the domain.</summary>
     public ulong TotalPages;
 
+    /// <summary>
+    /// Frames that carry its id: those that are part of it, the pages that the hypervisor shares with it, and those that it has given up
+    /// while somebody still refers to them. Its slot is free for another domain only when there are none.
+    /// </summary>
+    public ulong OwnedFrames;
+
+    /// <summary>Where in the machine's memory it has had frames.</summary>
+    public FrameRegions Regions;
+
     /// <summary>Most frames it may have.</summary>
     public ulong MaximumPages;
 

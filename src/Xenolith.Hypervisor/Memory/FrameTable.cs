@@ -16,10 +16,19 @@ public static class FrameTable
 
     public static ulong Count => (ulong)s_frames.Count;
 
+    /// <summary>A region of <see cref="FrameRegions"/> has 2^this frames: at least 2 MiB.</summary>
+    internal static int RegionShift { get; private set; }
+
     /// <summary>Takes a cleared table; every frame begins as I/O.</summary>
     public static void Initialize(Table<FrameInfo> frames)
     {
         s_frames = frames;
+        RegionShift = 9;
+        while ((ulong)frames.Count >> RegionShift > FrameRegions.Count)
+        {
+            RegionShift++;
+        }
+
         for (int i = 0; i < frames.Count; i++)
         {
             frames[i].OwnerWord = DomainIds.Io;

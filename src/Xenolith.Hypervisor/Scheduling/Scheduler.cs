@@ -20,13 +20,12 @@ internal static class Scheduler
     private const ulong GranularityNanoseconds = 500_000;
 
     /// <summary>Slots of the vcpu table that have been used.</summary>
-    internal static int VcpuCount { get; private set; }
+    internal static int VcpuCount => VcpuTable.Count;
 
     internal static void Add(ref Vcpu vcpu)
     {
         vcpu.Schedule.RunsOn = -1;
         vcpu.Schedule.LoadedOn = -1;
-        VcpuCount = Math.Max(VcpuCount, vcpu.Index + 1);
     }
 
     /// <summary>An event came for the vcpu, or its poll is over: it stops waiting.</summary>

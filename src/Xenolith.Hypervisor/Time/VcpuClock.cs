@@ -52,7 +52,7 @@ internal static class VcpuClock
         uint rest = (uint)(systemTime % Second);
         s_wallSeconds = seconds - past - (nanoseconds < rest ? 1UL : 0);
         s_wallNanoseconds = nanoseconds < rest ? nanoseconds + (uint)Second - rest : nanoseconds - rest;
-        for (int id = 0; id < DomainTable.Capacity; id++)
+        for (int id = 0; id < DomainTable.Count; id++)
         {
             if (DomainTable.Exists((uint)id))
             {

@@ -63,7 +63,7 @@ internal static class Watchdogs
     internal static ulong Serve(ulong now)
     {
         ulong next = ulong.MaxValue;
-        for (int id = 0; id < DomainTable.Capacity; id++)
+        for (int id = 0; id < DomainTable.Count; id++)
         {
             ref Domain domain = ref DomainTable.At(id);
             if (domain.State != DomainState.Running)

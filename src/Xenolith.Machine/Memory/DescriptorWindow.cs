@@ -13,21 +13,33 @@ public static class DescriptorWindow
     /// <summary>Pages of a full LDT.</summary>
     public const int LdtPages = 16;
 
-    /// <summary>How many vcpus have a window.</summary>
-    public const int Capacity = 128;
-
-    internal const int LeafTables = Capacity * PagesPerVcpu / 512;
+    /// <summary>Vcpus whose windows share a leaf table.</summary>
+    public const int VcpusPerTable = 512 / PagesPerVcpu;
 
     private const int PagesPerVcpu = 32;
+    private const int MaximumTables = 512;
     private const ulong WindowStart = 0xFFFF_8200_0000_0000;
     private const ulong Flags = PageTableEntry.Present | PageTableEntry.Writable | PageTableEntry.Accessed | PageTableEntry.Dirty | PageTableEntry.NoExecute;
 
-    private static Mfn s_leaves;
+    private static Mfn s_level2;
+    private static int s_tables;
     private static Mfn s_zeroPage;
+
+    /// <summary>How many vcpus have a window.</summary>
+    public static int Count => s_tables * VcpusPerTable;
 
     public static ulong GdtAddress(int vcpuIndex) => WindowStart + ((ulong)Checked(vcpuIndex) * PagesPerVcpu * 4096);
 
     public static ulong LdtAddress(int vcpuIndex) => GdtAddress(vcpuIndex) + (16 * 4096);
+
+    /// <summary>Gives <see cref="VcpusPerTable"/> more vcpus a window, with a frame of the hypervisor's for their leaf table, for good.</summary>
+    public static void AddTable(Mfn frame)
+    {
+        Fatal.Assert(s_tables < MaximumTables, "descriptor windows for too many vcpus"u8);
+        PhysicalMemory.Clear(frame);
+        HypervisorAddressSpace.SetLeafTable(s_level2, s_tables, frame);
+        s_tables++;
+    }
 
     /// <summary>Puts a guest frame into page 0..13 of the GDT window.</summary>
     public static void SetGdtPage(int vcpuIndex, int page, Mfn frame) => Set(vcpuIndex, page, GuestGdtPages, 0, frame);
@@ -41,8 +53,7 @@ public static class DescriptorWindow
     /// <summary>The frame in page 0..15 of the LDT window; not valid where there is none.</summary>
     public static Mfn LdtPage(int vcpuIndex, int page)
     {
-        int slot = (Checked(vcpuIndex) * PagesPerVcpu) + 16 + (page & (LdtPages - 1));
-        PageTableEntry entry = new(PhysicalMemory.Word(s_leaves.Add((ulong)slot / 512), slot));
+        PageTableEntry entry = new(Slot(vcpuIndex, 16 + (page & (LdtPages - 1))));
         return entry.IsPresent ? entry.Frame : Mfn.Invalid;
     }
 
@@ -51,8 +62,7 @@ public static class DescriptorWindow
     {
         for (int page = 0; page < LdtPages; page++)
         {
-            int slot = (Checked(vcpuIndex) * PagesPerVcpu) + 16 + page;
-            ref ulong entry = ref PhysicalMemory.Word(s_leaves.Add((ulong)slot / 512), slot);
+            ref ulong entry = ref Slot(vcpuIndex, 16 + page);
             if (entry != 0)
             {
                 entry = 0;
@@ -74,29 +84,31 @@ public static class DescriptorWindow
     }
 
     /// <summary>Maps this processor's descriptor page into the vcpu's window.</summary>
-    internal static void SetOwnPage(int vcpuIndex)
-    {
-        int slot = (Checked(vcpuIndex) * PagesPerVcpu) + GuestGdtPages;
-        PhysicalMemory.Word(s_leaves.Add((ulong)slot / 512), slot) = new PageTableEntry(Descriptors.Frame, Flags).Value;
-    }
+    internal static void SetOwnPage(int vcpuIndex) => Slot(vcpuIndex, GuestGdtPages) = new PageTableEntry(Descriptors.Frame, Flags).Value;
 
-    internal static void Initialize(Mfn leaves)
+    internal static void Initialize(Mfn level2)
     {
-        s_leaves = leaves;
+        s_level2 = level2;
+        s_tables = 0;
         s_zeroPage = EarlyFrames.Allocate(1);
     }
 
     private static void Set(int vcpuIndex, int page, int pages, int offset, Mfn frame)
     {
         Fatal.Assert((uint)page < (uint)pages && frame.Value < PhysicalMemory.FrameCount, "descriptor window page out of range"u8);
-        int slot = (Checked(vcpuIndex) * PagesPerVcpu) + offset + page;
-        PhysicalMemory.Word(s_leaves.Add((ulong)slot / 512), slot) = new PageTableEntry(frame, Flags).Value;
+        Slot(vcpuIndex, offset + page) = new PageTableEntry(frame, Flags).Value;
         Native.InvalidatePage(GdtAddress(vcpuIndex) + ((ulong)(offset + page) * 4096));
+    }
+
+    private static ref ulong Slot(int vcpuIndex, int page)
+    {
+        int slot = (Checked(vcpuIndex) * PagesPerVcpu) + page;
+        return ref PhysicalMemory.Word(new PageTableEntry(PhysicalMemory.Word(s_level2, slot / 512)).Frame, slot);
     }
 
     private static int Checked(int vcpuIndex)
     {
-        Fatal.Assert((uint)vcpuIndex < Capacity, "vcpu without a descriptor window"u8);
+        Fatal.Assert((uint)vcpuIndex < (uint)Count, "vcpu without a descriptor window"u8);
         return vcpuIndex;
     }
 }

@@ -2,7 +2,7 @@
 namespace Xenolith.Machine;
 
 /// <summary>
-/// Slot 256 M2P (read-only to guests) | 259 devices | 260 GDT and LDT windows | 261 image | 262.. direct map of RAM.
+/// Slot 256 M2P (read-only to guests) | 258 tables that grow | 259 devices | 260 GDT and LDT windows | 261 image | 262.. direct map of RAM.
 /// The tables below these slots are shared by all roots, so entering the hypervisor never changes CR3.
 /// </summary>
 public static class HypervisorAddressSpace
@@ -11,15 +11,21 @@ public static class HypervisorAddressSpace
     public const int FirstSlot = 256;
     public const int EndSlot = 272;
 
+    private const int TableSlot = 258;
     private const int DeviceSlot = 259;
     private const int WindowSlot = 260;
     private const int DirectMapSlot = 262;
+    private const ulong TableStart = 0xFFFF_8100_0000_0000;
     private const ulong TableFlags = PageTableEntry.Present | PageTableEntry.Writable | PageTableEntry.Accessed | PageTableEntry.Dirty;
     private const ulong DataFlags = TableFlags | PageTableEntry.NoExecute;
     private const ulong FramesPer2Mib = 512;
     private const ulong FramesPerGib = 512 * 512;
 
     private static Mfn s_root;
+
+    // The tables that grow share one level-2 table, which has room for 512 leaf tables.
+    private static Mfn s_tableLevel2;
+    private static int s_tableLeaves;
 
     /// <summary>The hypervisor's own root, for a processor that runs no guest.</summary>
     public static Mfn Root => s_root;
@@ -34,9 +40,29 @@ public static class HypervisorAddressSpace
         ExtendDirectMap(frameCount);
         PhysicalMemory.SetBounds(frameCount, imageStart, imageFrames);
         MapMachineToPhysical(frameCount);
-        DescriptorWindow.Initialize(AddLeafTables(WindowSlot, DescriptorWindow.LeafTables));
-        Mmio.Initialize(AddLeafTables(DeviceSlot, 1));
+        DescriptorWindow.Initialize(AddLevel2(WindowSlot));
+        Mmio.Initialize(AddLeafTables(AddLevel2(DeviceSlot), 0, 1));
+        s_tableLevel2 = AddLevel2(TableSlot);
+        s_tableLeaves = 0;
     }
+
+    /// <summary>Addresses for that many pages of a table that grows, and the leaf tables for them.</summary>
+    internal static ulong ReserveTableRange(ulong pages, out Mfn leaves)
+    {
+        int count = (int)((pages + 511) / 512);
+        Fatal.Assert(s_tableLeaves + count <= 512, "the hypervisor's tables do not fit into their address range"u8);
+        leaves = AddLeafTables(s_tableLevel2, s_tableLeaves, count);
+        ulong start = TableStart + ((ulong)s_tableLeaves << 21);
+        s_tableLeaves += count;
+        return start;
+    }
+
+    /// <summary>Maps a frame as the next page of such a range; nothing was mapped there before.</summary>
+    internal static void SetTablePage(Mfn leaves, ulong page, Mfn frame)
+        => PhysicalMemory.Word(leaves.Add(page / 512), (int)(page % 512)) = new PageTableEntry(frame, DataFlags).Value;
+
+    /// <summary>Puts a leaf table into a level-2 table of the hypervisor.</summary>
+    internal static void SetLeafTable(Mfn level2, int index, Mfn leaf) => PhysicalMemory.Word(level2, index) = new PageTableEntry(leaf, TableFlags).Value;
 
     /// <summary>Drops the identity map of the boot code; nothing may use low addresses afterwards.</summary>
     public static void DropIdentityMap()
@@ -108,19 +134,25 @@ public static class HypervisorAddressSpace
         MachineToPhysical.Initialize(table, Table<ulong>.Over(table, (int)(chunks * FramesPer2Mib * 512)));
     }
 
-    /// <summary>Adds an L3 and an L2 table and contiguous L1 tables under an empty slot; gives the first L1 table.</summary>
-    private static Mfn AddLeafTables(int slot, int leafTables)
+    /// <summary>Adds an L3 and an L2 table under an empty slot; gives the L2 table.</summary>
+    private static Mfn AddLevel2(int slot)
     {
         Mfn level3 = EarlyFrames.Allocate(1);
         Mfn level2 = EarlyFrames.Allocate(1);
-        Mfn leaves = EarlyFrames.Allocate((ulong)leafTables);
-        for (int i = 0; i < leafTables; i++)
-        {
-            PhysicalMemory.Word(level2, i) = new PageTableEntry(leaves.Add((ulong)i), TableFlags).Value;
-        }
-
         PhysicalMemory.Word(level3, 0) = new PageTableEntry(level2, TableFlags).Value;
         PhysicalMemory.Word(s_root, slot) = new PageTableEntry(level3, TableFlags).Value;
+        return level2;
+    }
+
+    /// <summary>Adds contiguous L1 tables to an L2 table; gives the first.</summary>
+    private static Mfn AddLeafTables(Mfn level2, int first, int count)
+    {
+        Mfn leaves = EarlyFrames.Allocate((ulong)count);
+        for (int i = 0; i < count; i++)
+        {
+            SetLeafTable(level2, first + i, leaves.Add((ulong)i));
+        }
+
         return leaves;
     }
 }

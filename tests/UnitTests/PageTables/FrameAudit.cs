@@ -58,6 +58,11 @@ internal sealed class FrameAudit
     {
         ref Domain domain = ref test.Domain;
         Add(domain.SharedInfo, PageType.Writable, "shared_info");
+        for (int page = 0; page < domain.Grants.FrameCount; page++)
+        {
+            Add(domain.Grants.FrameAt(page), PageType.Writable, "grant table");
+        }
+
         for (int id = 0; id < domain.VcpuCount; id++)
         {
             ref Vcpu vcpu = ref test.Vcpu(id);

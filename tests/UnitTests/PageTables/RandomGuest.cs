@@ -185,7 +185,7 @@ internal sealed partial class RandomGuest
 
         foreach (Mfn frame in Typed())
         {
-            if (!IsFixed(frame) && frame != _domain.Domain.SharedInfo)
+            if (!IsFixed(frame) && FrameTable.At(frame).IsAllocated)
             {
                 ref FrameInfo info = ref FrameTable.At(frame);
                 throw new AuditException($"frame {frame.Value:X} is still {info.Type} after everything was given back (word {info.TypeWord:X})");

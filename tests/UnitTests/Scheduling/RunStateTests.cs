@@ -1,4 +1,5 @@
 // Where the time of each vcpu goes.
+using System.Linq;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Scheduling;
@@ -21,6 +22,7 @@ public sealed class RunStateTests
     {
         TestDomain domain = TestDomain.Create(vcpus: Vcpus);
         Random random = new(seed);
+        ulong[] created = [.. Enumerable.Range(0, Vcpus).Select(vcpu => RunState.Read(ref domain.Vcpu(vcpu))).Select(info => info.EntryTime - Sum(in info))];
         int current = 0;
         for (int vcpu = 1; vcpu < Vcpus; vcpu++)
         {
@@ -54,7 +56,7 @@ public sealed class RunStateTests
             for (int vcpu = 0; vcpu < Vcpus; vcpu++)
             {
                 VcpuRunstateInfo info = RunState.Read(ref domain.Vcpu(vcpu));
-                Assert.True(info.Running + info.Runnable + info.Blocked + info.Offline == info.EntryTime, $"seed {seed} step {step}: vcpu {vcpu} has lost time");
+                Assert.True(Sum(in info) == info.EntryTime - created[vcpu], $"seed {seed} step {step}: vcpu {vcpu} has lost time");
                 Assert.True(info.State == RunState.Running == (vcpu == current), $"seed {seed} step {step}: vcpu {vcpu} in state {info.State}, vcpu {current} runs");
                 ref VcpuSchedule schedule = ref domain.Vcpu(vcpu).Schedule;
                 int expected = vcpu == current ? RunState.Running : !schedule.IsUp ? RunState.Offline : schedule.IsBlocked ? RunState.Blocked : RunState.Runnable;
@@ -62,4 +64,6 @@ public sealed class RunStateTests
             }
         }
     }
+
+    private static ulong Sum(in VcpuRunstateInfo info) => info.Running + info.Runnable + info.Blocked + info.Offline;
 }

@@ -32,19 +32,16 @@ internal sealed class TestDomain
     private const ulong CodeAddress = 0x1000;
     private const int Continuations = 100_000;
 
-    private static int s_nextVcpu;
-
     private readonly ushort _id;
 
     private TestDomain(ushort id, bool isPrivileged, int vcpus)
     {
         _id = id;
+        Assert.Equal(XenError.None, DomainCreation.TryCreate(id));
         ref Domain domain = ref Domain;
-        domain.Id = id;
         domain.IsPrivileged = isPrivileged;
         domain.State = DomainState.Running;
         domain.Memory.MaximumPages = 4096;
-        Assert.True(DomainFrames.TryAllocateShared(ref domain, out domain.SharedInfo));
         KernelL4 = NewPage();
         KernelL3 = NewPage();
         Mfn kernelL2 = NewPage();
@@ -120,8 +117,8 @@ internal sealed class TestDomain
         EntryRules.Initialize();
         int frames = (int)FakeMachine.FrameCount;
         FrameTable.Initialize(NewTable<FrameInfo>(frames));
-        DomainTable.Initialize(NewTable<Domain>(DomainTable.Capacity));
-        VcpuTable.Initialize(NewTable<Vcpu>(VcpuTable.Capacity), NewTable<VcpuContext>(VcpuTable.Capacity));
+        DomainTable.Initialize(GrowableTable<Domain>.Reserve(DomainTable.Capacity));
+        VcpuTable.Initialize(GrowableTable<Vcpu>.Reserve(VcpuTable.Capacity), GrowableTable<VcpuContext>.Reserve(VcpuTable.Capacity));
         FrameTable.Reserve(new Mfn(FrameTable.LowFrames), FakeMachine.FrameCount);
         FrameAllocator.Initialize();
         FrameAllocator.AddRange(new Mfn(FakeMachine.FirstUsableFrame), FakeMachine.FrameCount - FakeMachine.FirstUsableFrame);
@@ -130,7 +127,6 @@ internal sealed class TestDomain
         LocalApicTimer.Kilohertz = 1_000_000;
         PlatformInfo.HpetAddress = 0;
         Timers.OnInterrupt();
-        s_nextVcpu = 0;
     }
 
     internal static ulong Entry(Mfn frame, ulong flags) => new PageTableEntry(frame, flags).Value;
@@ -319,20 +315,9 @@ internal sealed class TestDomain
 
     private void AddVcpu(int id)
     {
-        ref Domain domain = ref Domain;
-        int index = s_nextVcpu++;
-        ref Vcpu vcpu = ref VcpuTable.At(index);
-        vcpu.Index = index;
-        vcpu.Id = id;
-        vcpu.DomainId = _id;
-        vcpu.Context.Index = index;
+        Assert.Equal(XenError.None, DomainCreation.TryAddVcpu(ref Domain));
+        ref Vcpu vcpu = ref Vcpu(id);
         vcpu.Context.InKernel = 1;
         vcpu.IsInitialized = true;
-        vcpu.Time.RunState = RunState.Offline;
-        domain.SetVcpuIndex(id, index);
-        domain.VcpuCount = id + 1;
-        DescriptorWindow.Prepare(index);
-        VcpuInfoPage.Initialize(ref vcpu);
-        Scheduler.Add(ref vcpu);
     }
 }

@@ -32,10 +32,13 @@ internal static class Domain0Builder
         StopOn(error);
 
         BootMemory.GiveToAllocator();
+        if (DomainCreation.TryCreate(DomainIds.Domain0) != XenError.None)
+        {
+            BootFailure.Stop("too little memory for Domain 0's tables; give the machine more RAM"u8);
+        }
+
         ref Domain domain = ref DomainTable.At(DomainIds.Domain0);
-        domain.Id = DomainIds.Domain0;
         domain.IsPrivileged = true;
-        domain.State = DomainState.Building;
         Populate(ref domain, in elf, in notes, scratch);
     }
 
@@ -109,11 +112,6 @@ internal static class Domain0Builder
             BootFailure.Stop("too little memory for Domain 0; lower dom0_mem or give the machine more RAM"u8);
         }
 
-        if (!GrantTable.TryGrow(ref domain, 1))
-        {
-            BootFailure.Stop("too little memory for Domain 0's grant table; lower dom0_mem or give the machine more RAM"u8);
-        }
-
         domain.Memory.MaximumPages = Domain0Memory.Maximum(pages);
         ReportMemory(ref domain);
         StartOfDay.Prepare(ref domain, ref memory, in layout, in notes, ramDiskBytes);
@@ -160,10 +158,9 @@ internal static class Domain0Builder
         {
             for (ulong i = 0; i < layout.RamDiskPages; i++)
             {
-                FrameTable.At(first.Add(i)).Assign(domain.Id, true);
+                DomainFrames.Adopt(ref domain, first.Add(i));
             }
 
-            domain.Memory.TotalPages += layout.RamDiskPages;
             memory.Append(first, layout.RamDiskPages);
             return true;
         }

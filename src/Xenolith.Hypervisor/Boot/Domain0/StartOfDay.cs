@@ -18,30 +18,18 @@ internal static class StartOfDay
 {
     private const ulong TickNanoseconds = 10_000_000;
     private const int TextModeInfoBytes = 0x28;
-    private const ulong ResetXcr0 = 1;
 
     internal static void Prepare(ref Domain domain, ref DomainPages pages, in InitialLayout layout, in XenNotes notes, ulong ramDiskBytes)
     {
-        if (!DomainFrames.TryAllocateShared(ref domain, out domain.SharedInfo))
-        {
-            BootFailure.Stop("too little memory for Domain 0's shared page; give the machine more RAM"u8);
-        }
-
-        for (int slot = 0; slot < SharedInfoLayout.VcpuInfoCount; slot++)
-        {
-            PhysicalMemory.At<VcpuInfo>(domain.SharedInfo, slot * SharedInfoLayout.VcpuInfoBytes).UpcallMask = 1;
-        }
-
         Mfn root = BuildTables(ref pages, in layout);
         WriteStartInfo(ref domain, ref pages, in layout, ramDiskBytes, notes.HasPaeMode);
         uint vcpus = BootOptions.Domain0Vcpus == 0 ? (uint)ProcessorTable.Count : BootOptions.Domain0Vcpus;
         for (int id = 0; id < (int)vcpus; id++)
         {
-            AddVcpu(ref domain, id);
+            Fatal.Assert(DomainCreation.TryAddVcpu(ref domain) == XenError.None, "no memory for Domain 0's vcpus"u8);
         }
 
         StartFirstVcpu(ref domain, in layout, notes.Entry, root);
-        VcpuClock.UpdateWall(ref domain);
         domain.State = DomainState.Running;
     }
 
@@ -111,30 +99,6 @@ internal static class StartOfDay
     }
 
     private static void SetWord(Mfn page, int offset, ulong value) => PhysicalMemory.Word(page, offset / 8) = value;
-
-    private static void AddVcpu(ref Domain domain, int id)
-    {
-        int index = Scheduler.VcpuCount;
-        ref Vcpu vcpu = ref VcpuTable.At(index);
-        vcpu.Index = index;
-        vcpu.Id = id;
-        vcpu.DomainId = domain.Id;
-        vcpu.Context.Index = index;
-        domain.SetVcpuIndex(id, index);
-        domain.VcpuCount = id + 1;
-        Fatal.Assert(DomainFrames.TryAllocateOwn(out vcpu.FpuArea), "no memory for a vcpu's floating-point state"u8);
-        Fpu.Initialize(vcpu.FpuArea);
-        DescriptorWindow.Prepare(index);
-        vcpu.Time.RunState = RunState.Offline;
-        vcpu.Time.RunStateEntered = SystemTime.Now();
-        vcpu.Traps.Xcr0 = ResetXcr0;
-        vcpu.Traps.Cr4 = ControlRegisterEmulation.InitialCr4;
-        vcpu.Traps.Dr6 = DebugRegisters.StatusReset;
-        vcpu.Traps.Dr7 = DebugRegisters.ControlReset;
-        VcpuInfoPage.Initialize(ref vcpu);
-        VcpuClock.Update(ref vcpu);
-        Scheduler.Add(ref vcpu);
-    }
 
     private static void StartFirstVcpu(ref Domain domain, in InitialLayout layout, ulong entry, Mfn root)
     {

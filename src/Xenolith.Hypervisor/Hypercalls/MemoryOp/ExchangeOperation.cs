@@ -150,6 +150,7 @@ internal static class ExchangeOperation
         {
             Mfn frame = new(leaving[i]);
             MachineToPhysical.Set(frame, MachineToPhysical.InvalidEntry);
+            DomainFrames.Disown(ref domain);
             FrameAllocator.Free(frame, 0);
         }
 
@@ -162,7 +163,7 @@ internal static class ExchangeOperation
             {
                 Mfn frame = new(arriving[i] + page);
                 PhysicalMemory.Clear(frame);
-                FrameTable.At(frame).Assign(domain.Id, true);
+                DomainFrames.Adopt(ref domain, frame);
                 MachineToPhysical.Set(frame, pfns[i] + page);
             }
 
