@@ -319,6 +319,12 @@ namespace System.Buffers.Binary
             _ = destination[3];
             Unsafe.WriteUnaligned(ref destination[0], value);
         }
+
+        public static void WriteUInt64LittleEndian(Span<byte> destination, ulong value)
+        {
+            _ = destination[7];
+            Unsafe.WriteUnaligned(ref destination[0], value);
+        }
     }
 }
 

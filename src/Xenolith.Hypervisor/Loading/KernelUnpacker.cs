@@ -42,9 +42,12 @@ internal static class KernelUnpacker
     /// <summary>Unpacks a payload into a buffer of exactly the length that <see cref="TryInspect"/> gave.</summary>
     internal static LoadError Unpack(ReadOnlySpan<byte> payload, Span<byte> output)
     {
+        // Only gzip ends with the length itself; Linux appends it to the others.
+        ReadOnlySpan<byte> packed = payload.Slice(0, payload.Length - 4);
         int written;
-        UnpackResult result = Xz.IsMagic(payload)
-            ? Xz.Unpack(payload.Slice(0, payload.Length - 4), output, out written)
+        UnpackResult result = Xz.IsMagic(payload) ? Xz.Unpack(packed, output, out written)
+            : Zstd.IsMagic(payload) ? Zstd.Unpack(packed, output, out written)
+            : Lz4.IsMagic(payload) ? Lz4.Unpack(packed, output, out written)
             : Gzip.Unpack(payload, output, out written);
         return result switch
         {
@@ -57,15 +60,13 @@ internal static class KernelUnpacker
 
     private static LoadError Recognise(ReadOnlySpan<byte> payload)
     {
-        if (Xz.IsMagic(payload) || Gzip.IsMagic(payload))
+        if (Gzip.IsMagic(payload) || Xz.IsMagic(payload) || Zstd.IsMagic(payload) || Lz4.IsMagic(payload))
         {
             return LoadError.None;
         }
 
         return Bytes.U32(payload, 0) switch
         {
-            0xFD2F_B528 => LoadError.PackedWithZstd,
-            0x184C_2102 => LoadError.PackedWithLz4,
             0x4F5A_4C89 => LoadError.PackedWithLzo,
             uint magic when (magic & 0xFF_FFFF) == 0x68_5A42 => LoadError.PackedWithBzip2,
             uint magic when (magic & 0xFFFF) == 0x005D => LoadError.PackedWithLzma,

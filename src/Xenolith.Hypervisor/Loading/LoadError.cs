@@ -10,8 +10,6 @@ internal enum LoadError
     Truncated,
     Corrupt,
     UnsupportedPacking,
-    PackedWithZstd,
-    PackedWithLz4,
     PackedWithLzo,
     PackedWithBzip2,
     PackedWithLzma,

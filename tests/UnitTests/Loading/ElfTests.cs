@@ -85,8 +85,6 @@ public sealed class ElfTests
     }
 
     [Theory]
-    [InlineData(0xFD2F_B528u, LoadError.PackedWithZstd)]
-    [InlineData(0x184C_2102u, LoadError.PackedWithLz4)]
     [InlineData(0x0068_5A42u, LoadError.PackedWithBzip2)]
     [InlineData(0x8000_005Du, LoadError.PackedWithLzma)]
     [InlineData(0x4F5A_4C89u, LoadError.PackedWithLzo)]
@@ -101,7 +99,7 @@ public sealed class ElfTests
     public void UnpacksABzImage()
     {
         byte[] kernel = KernelFile.WithNotes();
-        foreach (byte[] payload in new[] { Packer.Xz(kernel), Packer.Gzip(kernel) })
+        foreach (byte[] payload in new[] { Packer.Gzip(kernel), Packer.Xz(kernel), Packer.Zstd(kernel), Packer.Lz4(kernel) })
         {
             byte[] image = KernelFile.BzImage(payload, kernel.Length);
             Assert.Equal(LoadError.None, KernelUnpacker.TryInspect(image, out ReadOnlySpan<byte> found, out uint bytes));

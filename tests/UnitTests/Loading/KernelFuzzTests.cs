@@ -15,7 +15,8 @@ public sealed class KernelFuzzTests
     public void SurvivesEveryTruncationOfABzImage()
     {
         byte[] kernel = KernelFile.WithNotes();
-        foreach (byte[] image in new[] { KernelFile.BzImage(Packer.Xz(kernel), kernel.Length), KernelFile.BzImage(Packer.Gzip(kernel), kernel.Length), kernel })
+        byte[][] payloads = [Packer.Xz(kernel), Packer.Gzip(kernel), Packer.Zstd(kernel), Packer.Lz4(kernel)];
+        foreach (byte[] image in (byte[][])[.. Array.ConvertAll(payloads, payload => KernelFile.BzImage(payload, kernel.Length)), kernel])
         {
             Assert.Equal(LoadError.None, Load(image));
             for (int length = 0; length < image.Length; length++)
@@ -28,14 +29,17 @@ public sealed class KernelFuzzTests
     }
 
     [Theory]
-    [InlineData("--check=crc32 --x86 --lzma2=dict=1MiB")]
-    [InlineData("--check=none --lzma2=preset=0")]
-    [InlineData("--check=none --x86 --lzma2=preset=6")]
-    [InlineData(null)]
-    public void SurvivesRandomDamageOfABzImage(string? options)
+    [InlineData("xz", "-c --check=crc32 --x86 --lzma2=dict=1MiB")]
+    [InlineData("xz", "-c --check=none --lzma2=preset=0")]
+    [InlineData("xz", "-c --check=none --x86 --lzma2=preset=6")]
+    [InlineData("gzip", "-c -9")]
+    [InlineData("zstd", "-q -c --check --ultra -22")]
+    [InlineData("zstd", "-q -c --no-check -1")]
+    [InlineData("lz4", "-q -c -l -9")]
+    public void SurvivesRandomDamageOfABzImage(string packer, string options)
     {
         byte[] kernel = KernelFile.WithNotes();
-        byte[] image = KernelFile.BzImage(options is null ? Packer.Gzip(kernel) : Packer.Xz(kernel, options), kernel.Length);
+        byte[] image = KernelFile.BzImage(Packer.Pack(packer, options, kernel), kernel.Length);
         Random random = new(37);
         for (int round = 0; round < 10_000; round++)
         {

@@ -32,7 +32,7 @@ internal static class KernelFile
 
     internal static byte[] WithGuestSection(string text) => Elf([], Encoding.ASCII.GetBytes(text + "\0"));
 
-    /// <summary>A bzImage with a boot sector of four setup sectors; the length it unpacks to stands behind an xz payload, and ends a gzip one.</summary>
+    /// <summary>A bzImage with a boot sector of four setup sectors; the length it unpacks to ends a gzip payload, and stands behind any other.</summary>
     internal static byte[] BzImage(byte[] payload, int unpackedBytes)
     {
         bool hasLength = payload.Length > 2 && payload[0] == 0x1F && payload[1] == 0x8B;

@@ -39,4 +39,34 @@ internal static class Samples
 
         return bytes;
     }
+
+    /// <summary>Independent bytes of some values, the lower ones more often: for entropy codes, not for matches.</summary>
+    internal static byte[] Skewed(int length, int seed, int values)
+    {
+        Random random = new(seed);
+        byte[] bytes = new byte[length];
+        for (int at = 0; at < length; at++)
+        {
+            bytes[at] = (byte)(values * random.NextDouble() * random.NextDouble() * random.NextDouble());
+        }
+
+        return bytes;
+    }
+
+    /// <summary>Runs of all lengths that repeat what stands 1 to 20 bytes back: matches that overlap themselves.</summary>
+    internal static byte[] Pattern(int length, int seed)
+    {
+        Random random = new(seed);
+        byte[] bytes = Random(length, seed);
+        for (int at = 20; at < length; at += random.Next(1, 12))
+        {
+            int distance = random.Next(1, 21);
+            for (int run = random.Next(4, random.Next(5, 300)); run > 0 && at < length; run--, at++)
+            {
+                bytes[at] = bytes[at - distance];
+            }
+        }
+
+        return bytes;
+    }
 }
