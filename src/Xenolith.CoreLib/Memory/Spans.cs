@@ -308,6 +308,7 @@ namespace System.Buffers.Binary
             return Unsafe.ReadUnaligned<uint>(in source[0]);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static ulong ReadUInt64LittleEndian(ReadOnlySpan<byte> source)
         {
             _ = source[7];
@@ -320,6 +321,7 @@ namespace System.Buffers.Binary
             Unsafe.WriteUnaligned(ref destination[0], value);
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void WriteUInt64LittleEndian(Span<byte> destination, ulong value)
         {
             _ = destination[7];

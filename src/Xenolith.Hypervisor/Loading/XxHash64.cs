@@ -1,4 +1,6 @@
 // The checksum of Zstandard.
+using System.Runtime.CompilerServices;
+
 namespace Xenolith.Hypervisor.Loading;
 
 /// <summary>XXH64 with seed 0 (xxHash specification 0.1.1).</summary>
@@ -55,9 +57,11 @@ internal static class XxHash64
         return hash ^ (hash >> 32);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Round(ulong lane, ulong value) => Rotate(lane + (value * Prime2), 31) * Prime1;
 
     private static ulong Merge(ulong hash, ulong lane) => ((hash ^ Round(0, lane)) * Prime1) + Prime4;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Rotate(ulong value, int bits) => (value << bits) | (value >> (64 - bits));
 }

@@ -70,11 +70,12 @@ internal static class ZstdHuffman
     {
         const int Group = BackwardBits.WordBits / MaximumBits;
         const int Shift = 64 - MaximumBits;
-        if (!BackwardBits.TryOpen(bits, out int position))
+        if (!BackwardBits.TryOpen(bits, out int end))
         {
             return false;
         }
 
+        int position = end;
         int at = 0;
         while (at <= target.Length - Group && position >= BackwardBits.Start)
         {

@@ -1,4 +1,6 @@
 // The sequences of a Zstandard block.
+using System.Runtime.CompilerServices;
+
 namespace Xenolith.Hypervisor.Loading;
 
 /// <summary>
@@ -131,11 +133,12 @@ internal static class ZstdSequences
     private static UnpackResult Execute(
         ref ZstdFrame frame, scoped ReadOnlySpan<byte> bits, int count, scoped ReadOnlySpan<byte> literals, int literalCount, ref int literalsUsed, Span<byte> output, ref int written)
     {
-        if (!BackwardBits.TryOpen(bits, out int position))
+        if (!BackwardBits.TryOpen(bits, out int end))
         {
             return UnpackResult.Corrupt;
         }
 
+        int position = end;
         ReadOnlySpan<ulong> literalStates = frame.LiteralLengths.States;
         ReadOnlySpan<ulong> offsetStates = frame.Offsets.States;
         ReadOnlySpan<ulong> matchStates = frame.MatchLengths.States;
@@ -231,6 +234,7 @@ internal static class ZstdSequences
         return count == 0 && position == BackwardBits.Start ? UnpackResult.Done : UnpackResult.Corrupt;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Take(ref ulong word, ref int position, int count)
     {
         uint value = BackwardBits.Top(word, count);
