@@ -12,27 +12,32 @@ namespace Xenolith.Hypervisor.Boot;
 /// </summary>
 internal static class BootInformation
 {
-    internal const int MaximumModules = 16;
+    internal const int MaximumModules = 256;
 
     private const uint HasMemory = 1 << 0;
     private const uint HasCommandLine = 1 << 2;
     private const uint HasModules = 1 << 3;
     private const uint HasMemoryMap = 1 << 6;
     private const int TextBytes = 1024;
+    private const int PoolBytes = 32 * 1024;
 
-    private static Text s_commandLine;
-    private static int s_commandLineLength;
+    private static Pool s_pool;
+    private static int s_poolUsed;
+    private static TextRange s_commandLine;
     private static ModuleSlots s_modules;
 
     /// <summary>The hypervisor's options, without the name of its file.</summary>
-    internal static ReadOnlySpan<byte> CommandLine => ((ReadOnlySpan<byte>)s_commandLine).Slice(0, s_commandLineLength);
+    internal static ReadOnlySpan<byte> CommandLine => Text(s_commandLine);
 
     internal static int ModuleCount { get; private set; }
 
-    /// <summary>Modules beyond <see cref="MaximumModules"/>.</summary>
+    /// <summary>Modules beyond <see cref="MaximumModules"/>, or whose texts do not fit into the pool.</summary>
     internal static uint ModulesLeftOut { get; private set; }
 
     internal static ref BootModule ModuleAt(int index) => ref s_modules[index];
+
+    /// <summary>A text that was copied.</summary>
+    internal static ReadOnlySpan<byte> Text(TextRange range) => ((ReadOnlySpan<byte>)s_pool).Slice(range.Start, range.Length);
 
     /// <summary>Copies everything. False when there is no memory map, or one with more ranges than fit.</summary>
     internal static bool TryRead(ulong address)
@@ -41,7 +46,7 @@ internal static class BootInformation
         uint flags = Bytes.U32(info, 0);
         if ((flags & HasCommandLine) != 0)
         {
-            s_commandLineLength = CopyText(Bytes.U32(info, 16), s_commandLine);
+            TryCopyText(Bytes.U32(info, 16), out s_commandLine);
         }
 
         uint given = (flags & HasModules) != 0 ? Bytes.U32(info, 20) : 0;
@@ -66,7 +71,6 @@ internal static class BootInformation
     private static void ReadModule(uint address)
     {
         ReadOnlySpan<byte> entry = PhysicalMemory.Range(new MachineAddress(address), 16);
-        ref BootModule module = ref s_modules[ModuleCount];
         uint start = Bytes.U32(entry, 0);
         uint end = Bytes.U32(entry, 4);
         if (end <= start || end - start > int.MaxValue)
@@ -74,10 +78,13 @@ internal static class BootInformation
             return;
         }
 
-        module.Start = new MachineAddress(start);
-        module.Bytes = (int)(end - start);
-        module.TextLength = CopyText(Bytes.U32(entry, 8), module.Storage);
-        ModuleCount++;
+        if (!TryCopyText(Bytes.U32(entry, 8), out TextRange text))
+        {
+            ModulesLeftOut++;
+            return;
+        }
+
+        s_modules[ModuleCount++] = new BootModule { Start = new MachineAddress(start), Bytes = (int)(end - start), TextRange = text };
     }
 
     private static bool TryReadMemoryMap(uint address, uint length)
@@ -106,8 +113,8 @@ internal static class BootInformation
         return MachineMemoryMap.Count != 0;
     }
 
-    /// <summary>Copies a text that ends with a zero byte, without its first word (the file's name); gives the length.</summary>
-    private static int CopyText(uint address, Span<byte> to)
+    /// <summary>Copies a text that ends with a zero byte, without its first word (the file's name). False when the pool is full.</summary>
+    private static bool TryCopyText(uint address, out TextRange copy)
     {
         ReadOnlySpan<byte> text = PhysicalMemory.Range(new MachineAddress(address), TextBytes * 2);
         int end = text.IndexOf((byte)0);
@@ -118,14 +125,27 @@ internal static class BootInformation
             text = text.Slice(1);
         }
 
-        int length = Math.Min(text.Length, to.Length - 1);
-        text.Slice(0, length).CopyTo(to);
-        return length;
+        copy = new TextRange { Start = s_poolUsed, Length = Math.Min(text.Length, TextBytes - 1) };
+        if (copy.Length > PoolBytes - s_poolUsed)
+        {
+            copy = default;
+            return false;
+        }
+
+        text.Slice(0, copy.Length).CopyTo(((Span<byte>)s_pool).Slice(copy.Start));
+        s_poolUsed += copy.Length;
+        return true;
     }
 
-    /// <summary>Text of at most 1023 bytes.</summary>
-    [InlineArray(TextBytes)]
-    internal struct Text
+    /// <summary>Where a text of at most 1023 bytes lies among all of them.</summary>
+    internal struct TextRange
+    {
+        internal int Start;
+        internal int Length;
+    }
+
+    [InlineArray(PoolBytes)]
+    private struct Pool
     {
         private byte _first;
     }

@@ -10,7 +10,7 @@ namespace Xenolith.Hypervisor.Boot;
 /// <summary>A list of taken ranges over the RAM of the machine's memory map.</summary>
 internal static class BootMemory
 {
-    private const int Capacity = 48;
+    private const int Capacity = BootInformation.MaximumModules + 32;
 
     private static Ranges s_taken;
     private static int s_count;
@@ -44,19 +44,6 @@ internal static class BootMemory
     {
         Fatal.Assert(s_count < Capacity, "too many boot modules"u8);
         s_taken[s_count++] = new FrameRange { First = first.Value, End = first.Value + count };
-    }
-
-    /// <summary>Gives a taken range up again.</summary>
-    internal static void Release(Mfn first)
-    {
-        for (int i = 0; i < s_count; i++)
-        {
-            if (s_taken[i].First == first.Value)
-            {
-                s_taken[i] = s_taken[--s_count];
-                return;
-            }
-        }
     }
 
     /// <summary>The lowest free range of at least that many frames, all of it below 4 GiB; its whole length in <paramref name="available"/>.</summary>

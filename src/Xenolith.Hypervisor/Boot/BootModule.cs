@@ -8,8 +8,7 @@ internal struct BootModule
 {
     internal MachineAddress Start;
     internal int Bytes;
-    internal int TextLength;
-    internal BootInformation.Text Storage;
+    internal BootInformation.TextRange TextRange;
 
     /// <summary>Frames that the module touches.</summary>
     internal readonly ulong Frames => ((ulong)Start.Offset + (ulong)Bytes + 4095) >> 12;
@@ -17,5 +16,5 @@ internal struct BootModule
     internal readonly ReadOnlySpan<byte> Contents => PhysicalMemory.Range(Start, Bytes);
 
     /// <summary>The text behind the file's name.</summary>
-    internal static ReadOnlySpan<byte> Text(ref BootModule module) => ((ReadOnlySpan<byte>)module.Storage).Slice(0, module.TextLength);
+    internal readonly ReadOnlySpan<byte> Text => BootInformation.Text(TextRange);
 }

@@ -1,11 +1,12 @@
 // Which boot module is for what.
+using Xenolith.Hypervisor.Boot.Guests;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Options;
 
 namespace Xenolith.Hypervisor.Boot;
 
 /// <summary>
-/// The first module is Domain 0's kernel and the second its RAM disk. Modules whose options hold domain=NAME or ramdisk-of=NAME are for
+/// The first module is Domain 0's kernel and the second its RAM disk. Modules whose options hold domain=NAME or ramdisk-of=NAME belong to
 /// further domains and do not count; the options end at the word "--".
 /// </summary>
 internal static class BootModules
@@ -16,6 +17,8 @@ internal static class BootModules
     private static int s_ramDisk = None;
 
     internal static ref BootModule Kernel => ref BootInformation.ModuleAt(s_kernel);
+
+    internal static bool HasKernel => s_kernel != None;
 
     internal static bool HasRamDisk => s_ramDisk != None;
 
@@ -30,13 +33,13 @@ internal static class BootModules
         {
             ref BootModule module = ref BootInformation.ModuleAt(i);
             bytes += (ulong)module.Bytes;
-            if (TryFindName(BootModule.Text(ref module), "domain="u8, out ReadOnlySpan<byte> name))
+            if (TryFindName(module.Text, "domain="u8, out ReadOnlySpan<byte> name))
             {
-                Log.Warning("boot"u8).Text("domain '"u8).Text(name).Text("' is not started: this version starts no domain but Domain 0 at boot"u8).End();
+                GuestRequests.AddKernel(i, name);
             }
-            else if (TryFindName(BootModule.Text(ref module), "ramdisk-of="u8, out name))
+            else if (TryFindName(module.Text, "ramdisk-of="u8, out _))
             {
-                Log.Warning("boot"u8).Text("RAM disk of domain '"u8).Text(name).Text("' is not used"u8).End();
+                // When all kernels are known.
             }
             else if (s_kernel == None)
             {
@@ -52,6 +55,7 @@ internal static class BootModules
             }
         }
 
+        AssignRamDisks();
         Log.Line("boot"u8).Text("modules "u8).Decimal((ulong)BootInformation.ModuleCount).Text(", together "u8).Decimal(bytes >> 10).Text(" KiB"u8).End();
         if (BootInformation.ModulesLeftOut != 0)
         {
@@ -59,14 +63,14 @@ internal static class BootModules
         }
     }
 
-    /// <summary>Stops the boot when there is no kernel for Domain 0.</summary>
+    /// <summary>Stops the boot when there is nothing to start.</summary>
     internal static void RequireKernel()
     {
-        if (s_kernel == None)
+        if (s_kernel == None && GuestRequests.Count == 0)
         {
             BootFailure.Stop(BootInformation.ModuleCount == 0
                 ? "there is no boot module; name a Linux kernel as the first one (QEMU: -initrd \"vmlinuz OPTIONS,initrd\"; GRUB: module)"u8
-                : "no boot module is Domain 0's kernel; name a Linux kernel as the first one, without domain= or ramdisk-of="u8);
+                : "no boot module is the kernel of a domain; name a Linux kernel as the first one"u8);
         }
     }
 
@@ -81,6 +85,20 @@ internal static class BootModules
         if (HasRamDisk)
         {
             BootMemory.Take(RamDisk.Start.Frame, RamDisk.Frames);
+        }
+
+        GuestRequests.TakeModules();
+    }
+
+    private static void AssignRamDisks()
+    {
+        for (int i = 0; i < BootInformation.ModuleCount; i++)
+        {
+            ReadOnlySpan<byte> text = BootInformation.ModuleAt(i).Text;
+            if (!TryFindName(text, "domain="u8, out _) && TryFindName(text, "ramdisk-of="u8, out ReadOnlySpan<byte> name))
+            {
+                GuestRequests.AddRamDisk(i, name);
+            }
         }
     }
 

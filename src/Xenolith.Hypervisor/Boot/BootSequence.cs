@@ -1,5 +1,7 @@
-// From the boot loader to Domain 0's first instruction.
+// From the boot loader to the first instruction of a domain.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Boot.Domain0;
+using Xenolith.Hypervisor.Boot.Guests;
 using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Domains;
@@ -41,9 +43,33 @@ public static class BootSequence
         ReadTables();
         SetUpMemory();
         SetUpDevices();
-        Domain0.Domain0Builder.Build();
-        Log.Line("boot"u8).Text("Domain 0 starts "u8).Decimal(SystemTime.Now() / 1_000_000).Text(" ms after the hypervisor"u8).End();
-        Start(ref VcpuTable.At(0));
+        BuildDomains();
+        Start();
+    }
+
+    private static void BuildDomains()
+    {
+        BootModules.RequireKernel();
+        bool hasDomain0 = BootModules.HasKernel;
+        if (hasDomain0)
+        {
+            Domain0Builder.Unpack();
+        }
+
+        BootMemory.GiveToAllocator();
+        ulong kept = hasDomain0 ? Domain0Builder.Begin() : 0;
+        GuestBuilder.BuildAll(kept, hasDomain0 ? Domain0Builder.ReturnedFrames : 0);
+        if (hasDomain0)
+        {
+            Domain0Builder.Build();
+        }
+        else if (GuestBuilder.Built == 0)
+        {
+            BootFailure.Stop("there is no Domain 0, and no other domain could be built"u8);
+        }
+
+        Log.Line("boot"u8).Text(hasDomain0 ? "Domain 0 starts "u8 : "the domains start "u8).Decimal(SystemTime.Now() / 1_000_000)
+            .Text(" ms after the hypervisor"u8).End();
     }
 
     private static void ReadOptions()
@@ -106,6 +132,7 @@ public static class BootSequence
         EntryRules.Initialize();
         FrameTable.Initialize(Table<FrameInfo>.Over(EarlyFrames.Allocate(Table<FrameInfo>.FramesFor((int)frames)), (int)frames));
         DomainTable.Initialize(GrowableTable<Domain>.Reserve(DomainTable.Capacity));
+        DomainConsoles.Initialize(GrowableTable<DomainConsole>.Reserve(DomainConsoles.Capacity));
         VcpuTable.Initialize(GrowableTable<Vcpu>.Reserve(VcpuTable.Capacity), GrowableTable<VcpuContext>.Reserve(VcpuTable.Capacity));
         SecondaryProcessors.Reserve();
         ulong unused = EarlyFrames.UnusedEnd.Value - EarlyFrames.UnusedStart.Value;
@@ -150,9 +177,17 @@ public static class BootSequence
         }
     }
 
-    private static void Start(ref Vcpu vcpu)
+    /// <summary>Every domain's first vcpu, Domain 0's first of all; the others are their kernels' to start.</summary>
+    private static void Start()
     {
-        Scheduler.Up(ref vcpu);
+        for (int id = 0; id < DomainTable.Count; id++)
+        {
+            if (DomainTable.Exists((uint)id))
+            {
+                Scheduler.Up(ref VcpuTable.At(DomainTable.At(id).VcpuIndex(0)));
+            }
+        }
+
         SecondaryProcessors.Release();
         int index = ReturnToGuest.Run(-1);
         HypervisorLock.Exit();

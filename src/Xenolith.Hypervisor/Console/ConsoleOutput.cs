@@ -46,6 +46,18 @@ internal static class ConsoleOutput
         }
     }
 
+    /// <summary>Whether much can be said before somebody would have to wait for the transmitter.</summary>
+    internal static bool HasRoom => !s_isBuffered || s_head - s_tail < BufferBytes / 2;
+
+    /// <summary>Ends a line that somebody else has begun.</summary>
+    internal static void StartLine()
+    {
+        if (s_last != (byte)'\n')
+        {
+            Write("\n"u8);
+        }
+    }
+
     /// <summary>From now on the transmitter's interrupt drains the buffer.</summary>
     internal static void BeginBuffering()
     {

@@ -1,5 +1,6 @@
 // The end of a domain by its own mistake.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Machine;
@@ -30,6 +31,7 @@ internal static class DomainCrash
             .Text(" last hypercall "u8).Decimal(vcpu.Traps.LastHypercall).End();
         PrintStack(context.Registers.Rsp);
         DomainShutdown.Stop(ref domain);
+        DomainConsoles.End(ref domain);
         if (domain.IsPrivileged)
         {
             Power.EndMachine(ShutdownReason.Crash);

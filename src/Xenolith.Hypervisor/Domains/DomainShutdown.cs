@@ -1,5 +1,6 @@
 // The end of a domain by its own wish.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Hypervisor.Scheduling;
@@ -23,6 +24,7 @@ internal static class DomainShutdown
         SetCode(ref domain, (byte)reason);
         domain.State = reason == ShutdownReason.Crash ? DomainState.Crashed : DomainState.Shutdown;
         Stop(ref domain);
+        DomainConsoles.End(ref domain);
         if (domain.IsPrivileged)
         {
             Power.EndMachine(reason);

@@ -6,7 +6,7 @@ internal static class LoadErrorText
 {
     internal static ReadOnlySpan<byte> For(LoadError error) => error switch
     {
-        LoadError.NotAKernel => "it is neither a Linux bzImage nor an ELF file; name a kernel such as /boot/vmlinuz as the first module"u8,
+        LoadError.NotAKernel => "it is neither a Linux bzImage nor an ELF file; name a kernel such as /boot/vmlinuz"u8,
         LoadError.OldBootProtocol => "its boot protocol is older than 2.08; use a kernel of this century"u8,
         LoadError.Truncated => "it is truncated; copy it again"u8,
         LoadError.Corrupt => "its packed part is corrupt (a checksum or a rule of the format is violated); copy it again"u8,

@@ -1,5 +1,6 @@
 // When the next thing is due, and what to do then.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Platform;
@@ -67,6 +68,7 @@ internal static class Timers
             next = Earlier(next, Watchdogs.Serve(now));
         }
 
+        next = Earlier(next, DomainConsoles.ServeWaiting(now));
         processor.ProgrammedDeadline = next;
         if (next != Never)
         {

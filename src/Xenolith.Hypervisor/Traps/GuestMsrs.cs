@@ -1,6 +1,6 @@
 // Model-specific registers as a PV guest's kernel sees them.
 using Xenolith.Abi;
-using Xenolith.Hypervisor.Boot.Domain0;
+using Xenolith.Hypervisor.Boot.Building;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.PageTables;
 using Xenolith.Machine;

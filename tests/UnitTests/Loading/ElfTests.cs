@@ -1,5 +1,5 @@
 // ELF files and Xen notes: what is accepted, what is refused, and that nothing is read outside the file.
-using Xenolith.Hypervisor.Boot.Domain0;
+using Xenolith.Hypervisor.Boot.Building;
 using Xenolith.Hypervisor.Loading;
 using Xenolith.UnitTests.Support;
 
@@ -49,11 +49,12 @@ public sealed class ElfTests
     }
 
     [Fact]
-    public void RefusesAKernelThatCannotBeDomain0()
+    public void SeesThatAKernelCanBeADomainButNotDomain0()
     {
         Elf64.TryOpen(KernelFile.WithNotes(supportedFeatures: 1), out Elf64 elf);
         Assert.Equal(LoadError.None, XenNotes.TryRead(in elf, out XenNotes notes));
-        Assert.Equal(LoadError.NotForDomain0, KernelLoader.TryMeasure(in elf, in notes, out _, out _));
+        Assert.False(notes.AllowsDomain0);
+        Assert.Equal(LoadError.None, KernelLoader.TryMeasure(in elf, in notes, out _, out _));
     }
 
     [Fact]

@@ -1,7 +1,7 @@
 // A boot module that is damaged in any way ends in an error or in a kernel, never in an access outside it.
 using System.Buffers.Binary;
 using System.Text;
-using Xenolith.Hypervisor.Boot.Domain0;
+using Xenolith.Hypervisor.Boot.Building;
 using Xenolith.Hypervisor.Loading;
 using Xenolith.UnitTests.Support;
 

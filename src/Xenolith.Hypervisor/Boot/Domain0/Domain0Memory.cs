@@ -3,14 +3,18 @@ using Xenolith.Hypervisor.Options;
 
 namespace Xenolith.Hypervisor.Boot.Domain0;
 
-/// <summary>The option dom0_mem as Xen understands it: an amount, a lower bound, an upper bound; without it, all but a little.</summary>
+/// <summary>The option dom0_mem as Xen understands it: an amount, a lower bound, an upper bound; without it, all that nobody else needs.</summary>
 internal static class Domain0Memory
 {
-    /// <summary>Pages to give, of those available.</summary>
-    internal static ulong Choose(ulong available)
+    private const ulong LeastDefault = 128 << 8;
+
+    /// <summary>Pages to give, of those available. What others need is left to them, unless an option names an amount or Domain 0 would be left with too little.</summary>
+    internal static ulong Choose(ulong available, ulong others)
     {
         ulong most = available > Reserve.Frames ? available - Reserve.Frames : 0;
-        ulong pages = BootOptions.Domain0Memory.IsGiven ? BootOptions.Domain0Memory.Frames(available) : most;
+        ulong pages = BootOptions.Domain0Memory.IsGiven ? BootOptions.Domain0Memory.Frames(available)
+            : others + LeastDefault < most ? most - others
+            : Math.Min(most, LeastDefault);
         if (BootOptions.Domain0MinimumMemory.IsGiven)
         {
             pages = Math.Max(pages, BootOptions.Domain0MinimumMemory.Frames(available));

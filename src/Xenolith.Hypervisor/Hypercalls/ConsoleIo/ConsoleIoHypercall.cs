@@ -1,7 +1,8 @@
-// console_io: the machine's console for Domain 0.
+// console_io: the machine's console for Domain 0, and lines with a name before them for boot-time domains.
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Hypercalls;
@@ -16,7 +17,8 @@ internal static class ConsoleIoHypercall
         TlbClock.Settle();
         if (!call.Domain.IsPrivileged)
         {
-            return HypercallResult.From(XenError.NotPermitted);
+            bool mayWrite = call.Argument0 == 0 && call.Domain.ConsoleSlot != 0;
+            return mayWrite ? Write(ref call) : HypercallResult.From(XenError.NotPermitted);
         }
 
         return call.Argument0 switch
@@ -45,7 +47,16 @@ internal static class ConsoleIoHypercall
                 return HypercallResult.From(XenError.Fault);
             }
 
-            ConsoleOutput.Write(part);
+            if (call.Domain.IsPrivileged)
+            {
+                ConsoleOutput.Write(part);
+            }
+            else if (!DomainConsoles.TryWrite(ref call.Domain, part))
+            {
+                Scheduler.Yield(ref call.Vcpu);
+                return HypercallResult.Continue;
+            }
+
             left -= (uint)part.Length;
             call.Argument1 = left;
             call.Argument2 += (uint)part.Length;

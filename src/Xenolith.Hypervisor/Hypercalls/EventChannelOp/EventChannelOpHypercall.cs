@@ -1,5 +1,6 @@
 // event_channel_op.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Memory;
@@ -210,6 +211,11 @@ internal static class EventChannelOpHypercall
                 EventPorts.SetPending(ref call.Domain, port);
                 return XenError.None;
             case EventChannelState.Unbound:
+                if (channel.RemoteDomain == DomainIds.Xen)
+                {
+                    DomainConsoles.OnEvent(ref call.Domain, port);
+                }
+
                 return XenError.None;
             default:
                 return XenError.Invalid;

@@ -4,7 +4,7 @@ using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Machine;
 
-namespace Xenolith.Hypervisor.Boot.Domain0;
+namespace Xenolith.Hypervisor.Boot.Building;
 
 /// <summary>The p2m list itself is the builder's way from page to frame: contiguous frames, later pages of the domain.</summary>
 internal struct DomainPages
@@ -16,6 +16,9 @@ internal struct DomainPages
 
     /// <summary>First frame of the list.</summary>
     internal Mfn List;
+
+    /// <summary>New frames are wiped: what stood there before is none of the domain's business.</summary>
+    internal bool IsCleared;
 
     /// <summary>Pages filled so far.</summary>
     internal ulong Count;
@@ -78,6 +81,10 @@ internal struct DomainPages
             if (DomainFrames.TryAllocate(ref domain, order, bits, out Mfn first))
             {
                 Append(first, 1UL << order);
+                for (ulong i = 0; IsCleared && i < 1UL << order; i++)
+                {
+                    PhysicalMemory.Clear(first.Add(i));
+                }
             }
             else if (order > 0)
             {
@@ -95,5 +102,32 @@ internal struct DomainPages
         }
 
         return true;
+    }
+
+    /// <summary>The pages of the initial region; a p2m list inside it uses the list's own frames.</summary>
+    internal bool TryFillRegion(ref Domain domain, in InitialLayout layout)
+    {
+        if (!layout.IsP2mApart)
+        {
+            if (!TryFill(ref domain, layout.P2m))
+            {
+                return false;
+            }
+
+            Append(List, layout.P2mPages);
+        }
+
+        return TryFill(ref domain, layout.RegionPages);
+    }
+
+    /// <summary>All pages behind the region and the RAM disk.</summary>
+    internal bool TryFillRest(ref Domain domain, in InitialLayout layout, ulong pages)
+    {
+        if (layout.IsP2mApart)
+        {
+            Append(List, layout.P2mPages);
+        }
+
+        return TryFill(ref domain, pages);
     }
 }

@@ -1,17 +1,15 @@
 // What a new domain finds when it starts: tables, start_info, registers.
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
-using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Loading;
 using Xenolith.Hypervisor.Memory;
-using Xenolith.Hypervisor.Options;
 using Xenolith.Hypervisor.PageTables;
 using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Hypervisor.Time;
 using Xenolith.Hypervisor.Traps;
 using Xenolith.Machine;
 
-namespace Xenolith.Hypervisor.Boot.Domain0;
+namespace Xenolith.Hypervisor.Boot.Building;
 
 /// <summary>The state of a domain's first moment (public xen.h, struct start_info).</summary>
 internal static class StartOfDay
@@ -19,14 +17,13 @@ internal static class StartOfDay
     private const ulong TickNanoseconds = 10_000_000;
     private const int TextModeInfoBytes = 0x28;
 
-    internal static void Prepare(ref Domain domain, ref DomainPages pages, in InitialLayout layout, in XenNotes notes, ulong ramDiskBytes)
+    internal static void Prepare(ref Domain domain, ref DomainPages pages, in InitialLayout layout, in XenNotes notes, in DomainRecipe recipe)
     {
         Mfn root = BuildTables(ref pages, in layout);
-        WriteStartInfo(ref domain, ref pages, in layout, ramDiskBytes, notes.HasPaeMode);
-        uint vcpus = BootOptions.Domain0Vcpus == 0 ? (uint)ProcessorTable.Count : BootOptions.Domain0Vcpus;
-        for (int id = 0; id < (int)vcpus; id++)
+        WriteStartInfo(ref domain, ref pages, in layout, in recipe, notes.HasPaeMode);
+        for (int id = 0; id < recipe.Vcpus; id++)
         {
-            Fatal.Assert(DomainCreation.TryAddVcpu(ref domain) == XenError.None, "no memory for Domain 0's vcpus"u8);
+            Fatal.Assert(DomainCreation.TryAddVcpu(ref domain) == XenError.None, "no memory for the vcpus of a domain"u8);
         }
 
         StartFirstVcpu(ref domain, in layout, notes.Entry, root);
@@ -55,7 +52,7 @@ internal static class StartOfDay
         return tables.Root;
     }
 
-    private static void WriteStartInfo(ref Domain domain, ref DomainPages pages, in InitialLayout layout, ulong ramDiskBytes, bool hasPaeMode)
+    private static void WriteStartInfo(ref Domain domain, ref DomainPages pages, in InitialLayout layout, in DomainRecipe recipe, bool hasPaeMode)
     {
         Mfn page = pages[layout.StartInfo];
         PhysicalMemory.Clear(page);
@@ -63,18 +60,27 @@ internal static class StartOfDay
         (hasPaeMode ? "xen-3.0-x86_64p"u8 : "xen-3.0-x86_64"u8).CopyTo(bytes);
         SetWord(page, StartInfoLayout.PageCount, pages.Count);
         SetWord(page, StartInfoLayout.SharedInfo, domain.SharedInfo.Address.Value);
-        uint flags = StartInfoLayout.Privileged | StartInfoLayout.InitialDomain;
-        if (ramDiskBytes != 0)
+        uint flags = domain.IsPrivileged ? StartInfoLayout.Privileged | StartInfoLayout.InitialDomain : 0;
+        if (recipe.RamDiskBytes != 0)
         {
             flags |= layout.IsRamDiskMapped ? 0 : StartInfoLayout.ModuleStartIsPfn;
             SetWord(page, StartInfoLayout.ModuleStart, layout.IsRamDiskMapped ? layout.AddressOf(layout.RamDisk) : layout.RamDisk);
-            SetWord(page, StartInfoLayout.ModuleBytes, ramDiskBytes);
+            SetWord(page, StartInfoLayout.ModuleBytes, recipe.RamDiskBytes);
         }
 
         PhysicalMemory.Word32(page, StartInfoLayout.Flags) = flags;
-        PhysicalMemory.Word32(page, StartInfoLayout.ConsoleInfoOffset) = StartInfoLayout.Bytes;
-        PhysicalMemory.Word32(page, StartInfoLayout.ConsoleInfoBytes) = TextModeInfoBytes;
-        WriteTextModeInfo(page);
+        if (domain.IsPrivileged)
+        {
+            PhysicalMemory.Word32(page, StartInfoLayout.ConsoleInfoOffset) = StartInfoLayout.Bytes;
+            PhysicalMemory.Word32(page, StartInfoLayout.ConsoleInfoBytes) = TextModeInfoBytes;
+            WriteTextModeInfo(page);
+        }
+        else
+        {
+            SetWord(page, StartInfoLayout.ConsoleMfn, pages[layout.Console].Value);
+            PhysicalMemory.Word32(page, StartInfoLayout.ConsoleEventChannel) = recipe.ConsolePort;
+        }
+
         SetWord(page, StartInfoLayout.PageTableBase, layout.AddressOf(layout.PageTables));
         SetWord(page, StartInfoLayout.PageTableFrames, layout.PageTableCount);
         SetWord(page, StartInfoLayout.MfnList, layout.P2mAddress);
@@ -84,7 +90,7 @@ internal static class StartOfDay
             SetWord(page, StartInfoLayout.P2mFrameCount, layout.P2mPages + layout.P2mTables);
         }
 
-        ReadOnlySpan<byte> line = BootModule.Text(ref BootModules.Kernel);
+        ReadOnlySpan<byte> line = recipe.CommandLine;
         line.Slice(0, Math.Min(line.Length, StartInfoLayout.CommandLineBytes - 1)).CopyTo(bytes.Slice(StartInfoLayout.CommandLine));
     }
 

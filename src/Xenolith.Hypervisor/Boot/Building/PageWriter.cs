@@ -1,7 +1,7 @@
 // Writing into consecutive pages of a domain under construction.
 using Xenolith.Machine;
 
-namespace Xenolith.Hypervisor.Boot.Domain0;
+namespace Xenolith.Hypervisor.Boot.Building;
 
 /// <summary>A cursor over pseudo-physical memory, whose frames need not be contiguous.</summary>
 internal ref struct PageWriter

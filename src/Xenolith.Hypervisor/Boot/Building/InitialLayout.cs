@@ -1,10 +1,10 @@
 // Where things lie in a new domain's address space.
 using Xenolith.Hypervisor.Loading;
 
-namespace Xenolith.Hypervisor.Boot.Domain0;
+namespace Xenolith.Hypervisor.Boot.Building;
 
 /// <summary>
-/// The initial region from the kernel's virtual base upward: kernel, RAM disk, p2m list, start_info, page tables, stack, padding
+/// The initial region from the kernel's virtual base upward: kernel, RAM disk, p2m list, start_info, console ring, page tables, stack, padding
 /// (public xen.h, "Start-of-day memory layout"). Page numbers are pseudo-physical; page 0 is at the virtual base.
 /// </summary>
 internal struct InitialLayout
@@ -34,6 +34,9 @@ internal struct InitialLayout
     internal ulong P2mAddress;
     internal ulong P2mTables;
     internal ulong StartInfo;
+
+    /// <summary>Page of the console ring; 0: there is none.</summary>
+    internal ulong Console;
     internal ulong PageTables;
     internal ulong PageTableCount;
     internal ulong Stack;
@@ -47,7 +50,7 @@ internal struct InitialLayout
     internal readonly ulong AddressOf(ulong page) => Base + (page << 12);
 
     /// <summary>Lays everything out for a domain of <paramref name="totalPages"/>. Errors: OverlappingSegments.</summary>
-    internal static LoadError TryMake(in XenNotes notes, ulong physicalStart, ulong physicalEnd, ulong totalPages, ulong ramDiskBytes, out InitialLayout layout)
+    internal static LoadError TryMake(in XenNotes notes, ulong physicalStart, ulong physicalEnd, ulong totalPages, ulong ramDiskBytes, bool hasConsole, out InitialLayout layout)
     {
         layout = default;
         ulong offset = notes.PhysicalOffset;
@@ -78,6 +81,7 @@ internal struct InitialLayout
         }
 
         layout.StartInfo = next++;
+        layout.Console = hasConsole ? next++ : 0;
         layout.PageTables = next;
         layout.PageTableCount = CountTables(layout.Base, next);
         layout.Stack = next + layout.PageTableCount;

@@ -2,7 +2,7 @@
 using Xenolith.Hypervisor.Loading;
 using Xenolith.Machine;
 
-namespace Xenolith.Hypervisor.Boot.Domain0;
+namespace Xenolith.Hypervisor.Boot.Building;
 
 /// <summary>Loads by physical address, as PV kernels are linked; what the file does not fill is zero.</summary>
 internal static class KernelLoader
@@ -12,7 +12,7 @@ internal static class KernelLoader
     private const int HypercallStubs = 128;
     private const int IretStub = 23;
 
-    /// <summary>Lowest and highest physical address of the segments. Errors: those of a kernel that cannot be Domain 0.</summary>
+    /// <summary>Lowest and highest physical address of the segments. Errors: OverlappingSegments, HypervisorTooLow.</summary>
     internal static LoadError TryMeasure(in Elf64 elf, in XenNotes notes, out ulong start, out ulong end)
     {
         start = ulong.MaxValue;
@@ -40,11 +40,6 @@ internal static class KernelLoader
             return LoadError.OverlappingSegments;
         }
 
-        if (!notes.AllowsDomain0)
-        {
-            return LoadError.NotForDomain0;
-        }
-
         return notes.HypervisorLow > GuestAddress.HypervisorStart ? LoadError.HypervisorTooLow : LoadError.None;
     }
 
@@ -59,7 +54,10 @@ internal static class KernelLoader
             {
                 writer.Seek(segment.Physical - notes.PhysicalOffset);
                 writer.Write(elf.Contents(in segment));
-                writer.WriteZeros(segment.MemoryBytes - segment.FileBytes);
+                if (!pages.IsCleared)
+                {
+                    writer.WriteZeros(segment.MemoryBytes - segment.FileBytes);
+                }
             }
         }
 

@@ -1,7 +1,7 @@
 // The page tables that a kernel finds at its start.
 using Xenolith.Machine;
 
-namespace Xenolith.Hypervisor.Boot.Domain0;
+namespace Xenolith.Hypervisor.Boot.Building;
 
 /// <summary>
 /// Writes tables as ordinary pages, the way a guest would; afterwards the page-type code checks them like any guest's.
