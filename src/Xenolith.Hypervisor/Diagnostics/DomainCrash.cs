@@ -1,8 +1,6 @@
 // The end of a domain by its own mistake.
 using Xenolith.Abi;
-using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
-using Xenolith.Hypervisor.Platform;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Diagnostics;
@@ -31,11 +29,7 @@ internal static class DomainCrash
             .Text(" last hypercall "u8).Decimal(vcpu.Traps.LastHypercall).End();
         PrintStack(context.Registers.Rsp);
         DomainShutdown.Stop(ref domain);
-        DomainConsoles.End(ref domain);
-        if (domain.IsPrivileged)
-        {
-            Power.EndMachine(ShutdownReason.Crash);
-        }
+        DomainEnd.Follow(ref domain, ShutdownReason.Crash);
     }
 
     private static void PrintStack(ulong stack)

@@ -1,13 +1,11 @@
 // The end of a domain by its own wish.
 using Xenolith.Abi;
-using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Diagnostics;
-using Xenolith.Hypervisor.Platform;
 using Xenolith.Hypervisor.Scheduling;
 
 namespace Xenolith.Hypervisor.Domains;
 
-/// <summary>SCHEDOP_shutdown. When Domain 0 ends, the machine does.</summary>
+/// <summary>SCHEDOP_shutdown.</summary>
 internal static class DomainShutdown
 {
     internal static void Request(ref Vcpu vcpu, ShutdownReason reason) => Request(ref vcpu.Domain, reason);
@@ -24,11 +22,7 @@ internal static class DomainShutdown
         SetCode(ref domain, (byte)reason);
         domain.State = reason == ShutdownReason.Crash ? DomainState.Crashed : DomainState.Shutdown;
         Stop(ref domain);
-        DomainConsoles.End(ref domain);
-        if (domain.IsPrivileged)
-        {
-            Power.EndMachine(reason);
-        }
+        DomainEnd.Follow(ref domain, reason);
     }
 
     /// <summary>The first code that is given stays.</summary>
