@@ -7,8 +7,8 @@ namespace Xenolith.Hypervisor;
 
 /// <summary>
 /// One lock for all of the core: whoever runs C# on a guest's account or for an interrupt holds it. What a guest does most (system
-/// calls, iret, page faults of its programs) never comes to C# and takes no lock. See docs/decisions/0013-one-lock.md.
-/// Interrupts are off while it is held or waited for, and nothing sleeps with it: an idle processor lets go before it halts.
+/// calls, iret, page faults of its programs) never comes to C# and takes no lock. See docs/decisions/0013-one-lock.md, and
+/// <see cref="LockOrder"/> for what may wait for what. Interrupts are off while it is held or waited for, and nothing sleeps with it: an idle processor lets go before it halts.
 /// </summary>
 internal static class HypervisorLock
 {
@@ -25,14 +25,23 @@ internal static class HypervisorLock
 
     internal static void Enter()
     {
+        Stress.Delay();
         int self = Cpu.Index + 1;
         if (Interlocked.CompareExchange(ref s_holder, self, Nobody) != Nobody)
         {
             Wait(self);
         }
+
+        Stress.Delay();
     }
 
-    internal static void Exit() => Volatile.Write(ref s_holder, Nobody);
+    internal static void Exit()
+    {
+        LockOrder.AssertHeld();
+        Stress.Delay();
+        Volatile.Write(ref s_holder, Nobody);
+        Stress.Delay();
+    }
 
     /// <summary>Whether this processor holds the lock; for assertions and for the report of a panic.</summary>
     internal static bool IsMine => Volatile.Read(ref s_holder) == Cpu.Index + 1;

@@ -33,6 +33,17 @@ public sealed class LinuxProcessorTests
         EndsWell(machine);
     }
 
+    /// <summary>A build that checks where its lock is held, and waits for random times where processors meet.</summary>
+    [Fact]
+    public void CarriesALoadWhileProcessorsMeetAtRandomTimes()
+    {
+        using BootedMachine machine = Boot(4, "--hypervisor", Repository.Path("out/stress/xenolith"));
+        Assert.Contains("load: ok", machine.Run("/tests/load 300"), StringComparison.Ordinal);
+        Assert.Contains("translations: ok", machine.Run("/tests/translations 30"), StringComparison.Ordinal);
+        machine.Run("for id in 1 2 3; do echo 0 > /sys/devices/system/cpu/cpu$id/online || exit; done");
+        EndsWell(machine);
+    }
+
     [Fact]
     public void UsesNoMoreProcessorsThanItIsTold()
     {
@@ -44,9 +55,10 @@ public sealed class LinuxProcessorTests
         EndsWell(machine);
     }
 
-    private static BootedMachine Boot(int processors)
+    private static BootedMachine Boot(int processors, params string[] more)
     {
-        BootedMachine machine = new("--cpus", $"{processors}", "--append", "console=hvc0 quiet", "--initrd", Repository.Path("out/tests/initrd-amd64.gz"));
+        string initrd = Repository.Path("out/tests/initrd-amd64.gz");
+        BootedMachine machine = new(["--cpus", $"{processors}", "--append", "console=hvc0 quiet", "--initrd", initrd, .. more]);
         machine.OpenShell();
         return machine;
     }

@@ -38,6 +38,15 @@ namespace System.Reflection
     }
 }
 
+namespace System.Diagnostics
+{
+    [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method, AllowMultiple = true)]
+    public sealed class ConditionalAttribute : Attribute
+    {
+        public ConditionalAttribute(string symbol) { }
+    }
+}
+
 namespace System.Diagnostics.CodeAnalysis
 {
     public sealed class DoesNotReturnAttribute : Attribute { }

@@ -39,9 +39,6 @@ public struct Domain
     /// <summary>The frame of shared_info.</summary>
     public Mfn SharedInfo;
 
-    /// <summary>Serializes page-table, grant and event-channel changes of the domain.</summary>
-    public SpinLock Lock;
-
     public DomainMemory Memory;
 
     public DomainEvents Events;

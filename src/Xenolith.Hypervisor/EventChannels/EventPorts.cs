@@ -82,6 +82,7 @@ public static class EventPorts
     /// <summary>Marks the port pending and tells its vcpu unless it is masked.</summary>
     public static void SetPending(ref Domain domain, uint port)
     {
+        LockOrder.AssertHeld();
         int index = domain.VcpuIndex(domain.Events.At(port).Vcpu);
         if (index < 0 || (Interlocked.Or(ref PendingWord(ref domain, port), Bit(port)) & Bit(port)) != 0)
         {

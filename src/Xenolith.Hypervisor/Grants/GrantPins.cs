@@ -22,6 +22,7 @@ internal static class GrantPins
     /// </summary>
     internal static GrantStatus TryPin(ref Domain granting, ushort user, uint reference, uint pins, out Mfn frame)
     {
+        LockOrder.AssertHeld();
         frame = Mfn.Invalid;
         if (reference >= granting.Grants.EntryCount)
         {
@@ -64,6 +65,7 @@ internal static class GrantPins
     /// <summary>Takes pins back, and the marks with the last of their kind.</summary>
     internal static void Unpin(ref Domain granting, uint reference, uint pins)
     {
+        LockOrder.AssertHeld();
         ref ActiveGrant active = ref granting.Grants.ActiveAt(reference);
         active.Pins -= pins;
         uint cleared = active.Pins == 0 ? GrantEntryFlags.Reading : 0;

@@ -38,6 +38,7 @@ internal static class HypercallDispatcher
 
     internal static HypercallResult Execute(HypercallNumber number, ref HypercallCall call)
     {
+        LockOrder.AssertHeld();
         switch (number)
         {
             case HypercallNumber.SetTrapTable: return SetTrapTableHypercall.Handle(ref call);

@@ -63,6 +63,7 @@ public static class FrameAllocator
     /// <summary>Takes 2^order contiguous frames that lie below 2^<paramref name="addressBits"/> bytes; their contents are undefined.</summary>
     public static bool TryAllocate(int order, int addressBits, out Mfn first)
     {
+        LockOrder.AssertHeld();
         ulong limit = addressBits >= 52 ? ulong.MaxValue : 1UL << Math.Max(addressBits - 12, 0);
         for (int from = order; s_ready && from <= MaximumOrder; from++)
         {
@@ -92,6 +93,7 @@ public static class FrameAllocator
     /// <summary>Gives 2^order frames back and merges them with their free neighbours.</summary>
     public static void Free(Mfn first, int order)
     {
+        LockOrder.AssertHeld();
         ulong block = first.Value;
         FreeFrames += 1UL << order;
         for (ulong i = 0; i < 1UL << order; i++)

@@ -114,6 +114,7 @@ public static class TlbClock
 
     private static void RequestElsewhere(ushort domain, uint stamp)
     {
+        LockOrder.AssertHeld();
         bool isLent = DomainTable.Exists(domain) && DomainTable.At(domain).Memory.IsLent;
         for (int index = 0; index < ProcessorTable.Count; index++)
         {
@@ -128,6 +129,7 @@ public static class TlbClock
 
     private static void SettleElsewhere()
     {
+        LockOrder.AssertHeld();
         s_remoteIsDue = false;
         for (int index = 0; index < ProcessorTable.Count; index++)
         {

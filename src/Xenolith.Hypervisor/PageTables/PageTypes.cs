@@ -20,6 +20,7 @@ public static partial class PageTypes
     /// </summary>
     public static XenError TryTake(ref Domain domain, Mfn frame, PageType type, ref Preemption preemption)
     {
+        LockOrder.AssertHeld();
         if (!FrameTable.IsOwnedBy(frame, domain.Id))
         {
             return XenError.Invalid;
@@ -84,6 +85,7 @@ public static partial class PageTypes
     /// <summary>Drops one type and one general reference. False: preempted; the frame is to be kept as deferred work.</summary>
     public static bool TryDrop(ref Domain domain, Mfn frame, ref Preemption preemption)
     {
+        LockOrder.AssertHeld();
         ref FrameInfo info = ref FrameTable.At(frame);
         PageType type = info.Type;
         if (info.TypeCount > 1)

@@ -17,6 +17,7 @@ internal static class Interrupts
 
     internal static void Handle(int vector)
     {
+        LockOrder.AssertHeld();
         switch (vector)
         {
             case Vectors.Timer:

@@ -22,13 +22,16 @@ internal static class RemoteRequests
     /// <summary>Tells a processor without waiting for it.</summary>
     internal static void Post(ref Processor processor, int request)
     {
+        LockOrder.AssertMayAsk(ref processor);
         Volatile.Write(ref processor.Requests, request);
+        Stress.Delay();
         LocalApic.SendInterrupt(processor.ApicId, Vectors.Kick);
     }
 
     /// <summary>Waits until the processor has done what it was asked.</summary>
     internal static void Await(ref Processor processor)
     {
+        LockOrder.AssertMayAwait(ref processor);
         while (Volatile.Read(ref processor.Requests) != 0)
         {
             Cpu.Pause();
@@ -45,6 +48,8 @@ internal static class RemoteRequests
             return;
         }
 
+        LockOrder.AssertMayServe();
+        Stress.Delay();
         if ((requests & Unload) != 0 && processor.CurrentVcpu >= 0)
         {
             ContextSwitch.Save(ref VcpuTable.At(processor.CurrentVcpu));
@@ -58,6 +63,7 @@ internal static class RemoteRequests
             Tlb.FlushAll();
         }
 
+        Stress.Delay();
         Volatile.Write(ref processor.Requests, 0);
     }
 }

@@ -16,6 +16,7 @@ internal static class ReturnToGuest
     /// <summary>Settles all that waits and returns the index of the vcpu whose guest runs next.</summary>
     internal static int Run(int index)
     {
+        LockOrder.AssertHeld();
         TlbClock.Settle();
         while (true)
         {

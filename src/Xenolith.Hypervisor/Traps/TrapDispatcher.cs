@@ -28,6 +28,7 @@ public static class TrapDispatcher
     /// <summary>An exception or interrupt while the guest ran.</summary>
     public static void GuestTrap(int index)
     {
+        LockOrder.AssertHeld();
         ref Vcpu vcpu = ref VcpuTable.At(index);
         ref GuestRegisters registers = ref vcpu.Context.Registers;
         int vector = (int)registers.Vector;
