@@ -11,7 +11,7 @@ namespace Xenolith.Hypervisor;
 internal static class Stress
 {
     private const int Often = 3;
-    private const uint LongestPause = 2048;
+    private const uint LongestPause = 512;
 
     /// <summary>One time in eight a pause, short ones being the likelier.</summary>
     [Conditional("XENOLITH_STRESS")]

@@ -3,9 +3,17 @@ using System.Collections.Generic;
 
 namespace Xenolith.Machine;
 
-/// <summary>Registers, MSRs, ports and counters of the one fake processor. A test sets and reads them; <see cref="FakeMachine.Reset"/> clears them.</summary>
+/// <summary>
+/// Registers, MSRs, ports and counters of the fake processors. A test sets and reads them; <see cref="FakeMachine.Reset"/> clears them.
+/// What the hypervisor keeps apart for each processor is so here too: each thread is the processor whose <see cref="Index"/> it sets.
+/// </summary>
 public static class FakeCpu
 {
+    private static readonly ProcessorRegisters[] s_processors = new ProcessorRegisters[ProcessorBlock.Capacity];
+
+    [ThreadStatic]
+    private static int s_index;
+
     /// <summary>Answers of CPUID by (leaf, subleaf); a leaf without an answer is all zero.</summary>
     public static Dictionary<(uint Leaf, uint Subleaf), CpuIdResult> CpuIdLeaves { get; } = [];
 
@@ -16,7 +24,7 @@ public static class FakeCpu
     public static HashSet<ushort> RefusedSelectors { get; } = [];
 
     /// <summary>DS, ES, FS, GS.</summary>
-    public static ushort[] Selectors { get; } = new ushort[4];
+    public static ushort[] Selectors => Own.Selectors ??= new ushort[4];
 
     /// <summary>DR0 to DR7.</summary>
     public static ulong[] DebugRegisters { get; } = new ulong[8];
@@ -41,17 +49,33 @@ public static class FakeCpu
 
     public static ulong Cr0 { get; set; }
 
-    public static ulong Cr2 { get; set; }
+    public static ulong Cr2
+    {
+        get => Own.Cr2;
+        set => Own.Cr2 = value;
+    }
 
-    public static ulong Cr3 { get; set; }
+    public static ulong Cr3
+    {
+        get => Own.Cr3;
+        set => Own.Cr3 = value;
+    }
 
     public static ulong Cr4 { get; set; }
 
     public static ulong Xcr0 { get; set; }
 
-    public static ulong FsBase { get; set; }
+    public static ulong FsBase
+    {
+        get => Own.FsBase;
+        set => Own.FsBase = value;
+    }
 
-    public static ulong GsBase { get; set; }
+    public static ulong GsBase
+    {
+        get => Own.GsBase;
+        set => Own.GsBase = value;
+    }
 
     /// <summary>The time stamp counter; each read adds <see cref="TscStep"/>, so that time passes and tests repeat exactly.</summary>
     public static ulong Tsc { get; set; }
@@ -70,20 +94,32 @@ public static class FakeCpu
 
     public static ulong LoadedGdt { get; internal set; }
 
-    public static int Index { get; set; }
+    /// <summary>Which processor the calling thread is.</summary>
+    public static int Index
+    {
+        get => s_index;
+        set => s_index = value;
+    }
 
     /// <summary>Vcpu index and entries of the last <c>Descriptors.LoadLdt</c>, and the context the entry path would fill.</summary>
     public static (int Vcpu, int Entries) LoadedLdtWindow { get; internal set; }
 
-    public static int CurrentContext { get; internal set; }
+    public static int CurrentContext
+    {
+        get => Own.CurrentContext;
+        internal set => Own.CurrentContext = value;
+    }
+
+    private static ref ProcessorRegisters Own => ref s_processors[s_index];
 
     internal static void Reset()
     {
+        Index = 0;
+        Array.Clear(s_processors);
         CpuIdLeaves.Clear();
         Msrs.Clear();
         RefusedSelectors.Clear();
         InvalidatedPages.Clear();
-        Array.Clear(Selectors);
         Array.Clear(DebugRegisters);
         PortRead = UnpluggedPort;
         PortWrite = IgnorePort;
@@ -92,12 +128,8 @@ public static class FakeCpu
         OnHalt = null;
         OnTscRead = null;
         Cr0 = Cr0Bits.Paging | Cr0Bits.WriteProtect | Cr0Bits.ProtectionEnable | Cr0Bits.NumericError;
-        Cr2 = 0;
-        Cr3 = 0;
         Cr4 = Cr4Bits.PhysicalAddressExtension | Cr4Bits.OsFxsr | Cr4Bits.OsXmmExcept;
         Xcr0 = 1;
-        FsBase = 0;
-        GsBase = 0;
         Tsc = 1_000_000;
         TscStep = 1;
         RootLoads = 0;
@@ -106,7 +138,6 @@ public static class FakeCpu
         LoadedGdt = 0;
         LoadedLdtWindow = default;
         CurrentContext = -1;
-        Index = 0;
         DescribeProcessor();
     }
 
@@ -147,5 +178,15 @@ public static class FakeCpu
 
     private static void IgnoreDevice(ulong address, int bytes, ulong value)
     {
+    }
+
+    private struct ProcessorRegisters
+    {
+        internal ulong Cr2;
+        internal ulong Cr3;
+        internal ulong FsBase;
+        internal ulong GsBase;
+        internal ushort[]? Selectors;
+        internal int CurrentContext;
     }
 }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Xenolith.Machine;
 
 /// <summary>
-/// One machine with RAM and one processor. <see cref="Reset"/> makes it as new: RAM zero, registers as after boot, a root table whose
+/// One machine with RAM and, unless a test adds more, one processor. <see cref="Reset"/> makes it as new: RAM zero, registers as after boot, a root table whose
 /// hypervisor slots are filled. What the hypervisor would break on the metal ends in a <see cref="HypervisorPanicException"/> here.
 /// </summary>
 public static unsafe class FakeMachine

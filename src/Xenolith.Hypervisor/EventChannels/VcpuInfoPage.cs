@@ -42,9 +42,9 @@ internal static class VcpuInfoPage
             return false;
         }
 
-        bool first = info.UpcallPending == 0;
-        Volatile.Write(ref info.UpcallPending, 1);
-        return first;
+        // In one step: a guest that takes the byte down just before must be told again. It is the first of its word.
+        ref ulong first = ref PhysicalMemory.Word(vcpu.Events.InfoFrame, vcpu.Events.InfoOffset >> 3);
+        return (Interlocked.Or(ref first, 1) & 0xFF) == 0;
     }
 
     /// <summary>Whether a vcpu_info can lie at that offset of a page.</summary>

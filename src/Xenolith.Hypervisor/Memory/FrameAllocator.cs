@@ -64,6 +64,9 @@ public static class FrameAllocator
     public static bool TryAllocate(int order, int addressBits, out Mfn first)
     {
         LockOrder.AssertHeld();
+
+        // What another processor's guest may still reach was freed with a request for a flush there.
+        TlbClock.SettleElsewhere();
         ulong limit = addressBits >= 52 ? ulong.MaxValue : 1UL << Math.Max(addressBits - 12, 0);
         for (int from = order; s_ready && from <= MaximumOrder; from++)
         {

@@ -116,6 +116,12 @@ public struct FrameInfo
         ulong word = TypeWord;
         if (word < OneReference)
         {
+            if ((word & TypeMask) is not ((ulong)PageType.None or (ulong)PageType.Writable))
+            {
+                // Another processor may still walk it as the table that it was.
+                TlbClock.SettleElsewhere();
+            }
+
             TypeWord = OneReference | ValidatedBit | (ulong)PageType.Writable;
             return true;
         }

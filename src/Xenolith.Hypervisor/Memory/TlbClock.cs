@@ -9,8 +9,10 @@ namespace Xenolith.Hypervisor.Memory;
 /// <summary>
 /// A clock that ticks at each complete flush of a processor. A frame that loses its last writable mapping is stamped with it; before
 /// the frame becomes a table, translations older than the stamp must be gone from every processor on which its domain is loaded, or,
-/// once it has lent frames to other domains, from every processor (one that loads another vcpu flushes by that). The flushes wait until somebody could use a stale translation: the return to
-/// a guest, or the next copy to guest memory.
+/// once it has lent frames to other domains, from every processor (one that loads another vcpu flushes by that). The flushes wait until
+/// somebody could use a stale translation. On this processor that is at the return to a guest, or at the next copy to guest memory. Other
+/// processors run guests all the while: they must have flushed before a frame becomes a table, before one that was a table can be written,
+/// and before a frame that has been freed is given out.
 /// </summary>
 public static class TlbClock
 {
@@ -76,9 +78,16 @@ public static class TlbClock
             Flushed();
         }
 
+        SettleElsewhere();
+    }
+
+    /// <summary>Waits until the other processors have done what has been asked for of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SettleElsewhere()
+    {
         while (s_remoteIsDue)
         {
-            SettleElsewhere();
+            FlushElsewhere();
         }
     }
 
@@ -127,7 +136,7 @@ public static class TlbClock
         }
     }
 
-    private static void SettleElsewhere()
+    private static void FlushElsewhere()
     {
         LockOrder.AssertHeld();
         s_remoteIsDue = false;

@@ -69,6 +69,14 @@ public static partial class PageTypes
             {
                 TlbClock.RequestFlushSince(domain.Id, stamp);
             }
+
+            // Another processor's guest could write what is checked below, and after it has been checked.
+            TlbClock.SettleElsewhere();
+        }
+        else if (!wasWritable)
+        {
+            // Another processor may still walk it as the table that it was.
+            TlbClock.SettleElsewhere();
         }
 
         info.AddGeneral();

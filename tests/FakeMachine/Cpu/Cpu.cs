@@ -8,8 +8,17 @@ public static class Cpu
 {
     public static int Index => FakeCpu.Index;
 
-    /// <summary>Other threads may hold the lock that is waited for.</summary>
-    public static void Pause() => Thread.Yield();
+    /// <summary>A test that runs several processors lets another one go on.</summary>
+    public static void Pause()
+    {
+        if (Interleaving.OnPause is { } pause)
+        {
+            pause();
+            return;
+        }
+
+        Thread.Yield();
+    }
 
     public static void HaltWithInterrupts() => Native.Idle();
 

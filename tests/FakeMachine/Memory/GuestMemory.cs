@@ -10,7 +10,8 @@ namespace Xenolith.Machine;
 /// </summary>
 public static unsafe class GuestMemory
 {
-    private static readonly Dictionary<ulong, (ulong Frame, bool Writable, ulong Table)> s_translations = [];
+    private static readonly Dictionary<ulong, (ulong Frame, bool Writable, ulong Table)>?[] s_translations
+        = new Dictionary<ulong, (ulong Frame, bool Writable, ulong Table)>?[ProcessorBlock.Capacity];
 
     /// <summary>Called after each successful copy from the guest with its address and length.</summary>
     public static Action<ulong, int>? OnRead { get; set; }
@@ -26,7 +27,7 @@ public static unsafe class GuestMemory
     {
         get
         {
-            foreach ((ulong page, (ulong frame, bool writable, ulong table)) in s_translations)
+            foreach ((ulong page, (ulong frame, bool writable, ulong table)) in Own)
             {
                 yield return (page, frame, writable, table);
             }
@@ -35,6 +36,8 @@ public static unsafe class GuestMemory
 
     /// <summary>How many more copies succeed before one faults; negative: all do. Copies after the faulting one succeed again.</summary>
     public static int CopiesUntilFault { get; set; } = -1;
+
+    private static Dictionary<ulong, (ulong Frame, bool Writable, ulong Table)> Own => s_translations[FakeCpu.Index] ??= [];
 
     public static bool TryCopyFrom(GuestAddress from, Span<byte> to)
     {
@@ -98,7 +101,7 @@ public static unsafe class GuestMemory
     public static bool TryTranslate(ulong address, bool write, out ulong physical)
     {
         ulong page = address >> 12;
-        if (!KeepsTranslations || !s_translations.TryGetValue(page, out (ulong Frame, bool Writable, ulong Table) found) || (write && !found.Writable))
+        if (!KeepsTranslations || !Own.TryGetValue(page, out (ulong Frame, bool Writable, ulong Table) found) || (write && !found.Writable))
         {
             if (!TryWalk(address, write, out found))
             {
@@ -106,16 +109,16 @@ public static unsafe class GuestMemory
                 return false;
             }
 
-            s_translations[page] = found;
+            Own[page] = found;
         }
 
         physical = (found.Frame << 12) | (address & 0xFFF);
         return true;
     }
 
-    internal static void ForgetTranslations() => s_translations.Clear();
+    internal static void ForgetTranslations() => Own.Clear();
 
-    internal static void ForgetTranslation(ulong address) => s_translations.Remove(address >> 12);
+    internal static void ForgetTranslation(ulong address) => Own.Remove(address >> 12);
 
     internal static void Reset()
     {
@@ -123,11 +126,12 @@ public static unsafe class GuestMemory
         OnWrite = null;
         KeepsTranslations = false;
         CopiesUntilFault = -1;
-        ForgetTranslations();
+        Array.Clear(s_translations);
     }
 
     private static bool Transfer(ulong address, Span<byte> bytes, bool write)
     {
+        Interleaving.Access();
         if (CopiesUntilFault >= 0 && CopiesUntilFault-- == 0)
         {
             FakeCpu.Cr2 = address;

@@ -1,6 +1,4 @@
 // Twin of Memory/PhysicalMemory.cs: RAM is a block of this process.
-using System.Threading;
-
 namespace Xenolith.Machine;
 
 /// <summary>Frames of the fake machine's RAM, with the checks of the real one.</summary>
@@ -63,7 +61,7 @@ public static unsafe class PhysicalMemory
     public static void Copy(Mfn to, Mfn from) => Native.CopyPage((byte*)DirectMap(to, 1), (byte*)DirectMap(from, 1));
 
     public static ulong CompareExchange(Mfn frame, int index, ulong value, ulong comparand)
-        => Interlocked.CompareExchange(ref Word(frame, index), value, comparand);
+        => ControlledInterlocked.CompareExchange(ref Word(frame, index), value, comparand);
 
     /// <summary>The address that the real machine would have; nothing in a test can use it.</summary>
     public static ulong DirectMapAddress(Mfn frame, int offset)

@@ -7,18 +7,15 @@ using Xenolith.UnitTests.Support;
 
 namespace Xenolith.UnitTests.PageTables;
 
+[Trait(Soak.Kind, Soak.Random)]
 public sealed class PageTypeModelTests
 {
     private const int Steps = 6000;
     private const int Remembered = 12;
 
-    public static IEnumerable<TheoryDataRow<int>> Seeds()
-    {
-        for (int seed = 1; seed <= 20; seed++)
-        {
-            yield return seed;
-        }
-    }
+    public static IEnumerable<TheoryDataRow<int>> Seeds() => Soak.Seeds(1, 20);
+
+    public static IEnumerable<TheoryDataRow<int>> SeedsOfTwo() => Soak.Seeds(1001, 4);
 
     /// <summary>Two vcpus of one privileged domain, each command interrupted at random.</summary>
     [Theory]
@@ -32,10 +29,7 @@ public sealed class PageTypeModelTests
     }
 
     [Theory]
-    [InlineData(1001)]
-    [InlineData(1002)]
-    [InlineData(1003)]
-    [InlineData(1004)]
+    [MemberData(nameof(SeedsOfTwo))]
     public void CountsAddUpWithADomainThatActsOnAnother(int seed)
     {
         TestDomain control = TestDomain.Create();

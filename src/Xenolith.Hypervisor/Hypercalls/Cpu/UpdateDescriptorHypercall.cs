@@ -1,4 +1,5 @@
 // update_descriptor: one descriptor of a guest by machine address.
+using System.Threading;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.PageTables;
@@ -25,7 +26,7 @@ internal static class UpdateDescriptorHypercall
             return HypercallResult.From(XenError.Invalid);
         }
 
-        System.Threading.Volatile.Write(ref PhysicalMemory.Word(address.Frame, address.Offset >> 3), descriptor);
+        Volatile.Write(ref PhysicalMemory.Word(address.Frame, address.Offset >> 3), descriptor);
         if (!isTable)
         {
             PageTypes.DropLeaf(address.Frame);
