@@ -33,19 +33,19 @@ public sealed class EventTests
     [InlineData(3, true)]
     [InlineData(2, true)]
     public void AVcpuThatBlocksIsWoken(int processors, bool hasThirdVcpu)
-        => Explorer.Explore(() => Run(processors, hasThirdVcpu, Blocks, () => Handle(false)), 60);
+        => Explorer.Explore(() => Run(processors, hasThirdVcpu, Blocks, () => Handle(false)), 30);
 
     /// <summary>The receiver does not block but computes, without any hypercall: only an interrupt can tell it.</summary>
     [Fact]
-    public void AVcpuThatComputesIsInterrupted() => Explorer.Explore(() => Run(2, false, Computes, () => Handle(false)), 200);
+    public void AVcpuThatComputesIsInterrupted() => Explorer.Explore(() => Run(2, false, Computes, () => Handle(false)), 60);
 
     /// <summary>The callback masks the port, and unmasks it by hypercall when it has done.</summary>
     [Fact]
-    public void AnEventOfAMaskedPortComesAtTheUnmask() => Explorer.Explore(() => Run(2, false, Blocks, () => Handle(true)), 80);
+    public void AnEventOfAMaskedPortComesAtTheUnmask() => Explorer.Explore(() => Run(2, false, Blocks, () => Handle(true)), 40);
 
     /// <summary>Without its callback: the port is masked and the receiver polls it.</summary>
     [Fact]
-    public void AVcpuThatPollsIsWoken() => Explorer.Explore(() => Run(2, false, Polls, () => Handle(false)), 80);
+    public void AVcpuThatPollsIsWoken() => Explorer.Explore(() => Run(2, false, Polls, () => Handle(false)), 40);
 
     /// <summary>The pending byte goes down at any moment while it is set: either it is up already, or its vcpu is told.</summary>
     [Theory]

@@ -26,10 +26,10 @@ public sealed class GrantTests
     private Mfn[] _frames = null!;
 
     [Fact]
-    public void WhatIsMappedWasGranted() => Explorer.Explore(() => Run(MapAndUnmap), 150);
+    public void WhatIsMappedWasGranted() => Explorer.Explore(() => Run(MapAndUnmap), 100);
 
     [Fact]
-    public void WhatIsCopiedWasGranted() => Explorer.Explore(() => Run(Copy), 150);
+    public void WhatIsCopiedWasGranted() => Explorer.Explore(() => Run(Copy), 100);
 
     /// <summary>The explorer can fail: a reader that fetches twice uses what was never granted.</summary>
     [Fact]

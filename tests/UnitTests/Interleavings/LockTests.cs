@@ -16,7 +16,7 @@ public sealed class LockTests
 
     /// <summary>One holder at a time, every request is served before its holder goes on, and nobody waits for ever.</summary>
     [Fact]
-    public void OneHolderAtATimeAndEveryRequestIsServed() => Explorer.Explore(() => RunRounds(ProcessorCount, 3), 120);
+    public void OneHolderAtATimeAndEveryRequestIsServed() => Explorer.Explore(() => RunRounds(ProcessorCount, 3), 60);
 
     /// <summary>The same for two processors and one round in every order with three switches that nothing forces.</summary>
     [Fact]

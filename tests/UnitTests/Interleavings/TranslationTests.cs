@@ -26,10 +26,10 @@ public sealed class TranslationTests
     private bool _isChanged;
 
     [Fact]
-    public void AFrameBecomesATableOnlyWhenNobodyCanWriteIt() => Explorer.Explore(() => Run(Retypes), 60);
+    public void AFrameBecomesATableOnlyWhenNobodyCanWriteIt() => Explorer.Explore(() => Run(Retypes), 40);
 
     [Fact]
-    public void AFrameIsGivenToAnotherOnlyWhenNobodyCanWriteIt() => Explorer.Explore(() => Run(GivesAway), 60);
+    public void AFrameIsGivenToAnotherOnlyWhenNobodyCanWriteIt() => Explorer.Explore(() => Run(GivesAway), 40);
 
     private void Run(GuestMachine.Program changes)
     {
