@@ -134,6 +134,7 @@ public static class BootSequence
         DomainTable.Initialize(GrowableTable<Domain>.Reserve(DomainTable.Capacity));
         DomainConsoles.Initialize(GrowableTable<DomainConsole>.Reserve(DomainConsoles.Capacity));
         VcpuTable.Initialize(GrowableTable<Vcpu>.Reserve(VcpuTable.Capacity), GrowableTable<VcpuContext>.Reserve(VcpuTable.Capacity));
+        Scheduler.Initialize();
         SecondaryProcessors.Reserve();
         ulong unused = EarlyFrames.UnusedEnd.Value - EarlyFrames.UnusedStart.Value;
         BootMemory.Take(early, unused == 0 ? EarlyFrames.Next.Value - early.Value : EarlyFrames.UnusedStart.Value - early.Value);

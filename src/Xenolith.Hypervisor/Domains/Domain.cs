@@ -3,6 +3,7 @@ using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Grants;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Platform;
+using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Hypervisor.Time;
 using Xenolith.Machine;
 
@@ -48,6 +49,8 @@ public struct Domain
     public DomainPlatform Platform;
 
     public DomainWatchdogs Watchdogs;
+
+    public DomainSchedule Schedule;
 
     private VcpuIndexes _vcpuIndexes;
 

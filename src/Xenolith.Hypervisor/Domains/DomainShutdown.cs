@@ -41,9 +41,8 @@ internal static class DomainShutdown
         for (uint id = 0; id < (uint)domain.VcpuCount; id++)
         {
             ref Vcpu vcpu = ref VcpuTable.At(domain.VcpuIndex(id));
-            vcpu.Schedule.PauseCount++;
-            vcpu.Context.Work |= VcpuWork.Stop | VcpuWork.Reschedule;
-            Scheduler.Kick(ref vcpu);
+            vcpu.Context.Work |= VcpuWork.Stop;
+            Scheduler.Pause(ref vcpu);
         }
     }
 

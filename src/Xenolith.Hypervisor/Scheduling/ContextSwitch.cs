@@ -1,4 +1,5 @@
 // Loading a vcpu onto the processor.
+using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Time;
@@ -10,7 +11,18 @@ namespace Xenolith.Hypervisor.Scheduling;
 /// <summary>Saves what the processor holds of one vcpu and loads another's. General registers need nothing: they are in the contexts.</summary>
 internal static class ContextSwitch
 {
+    /// <summary>Stores the state and leaves the processor to the next vcpu.</summary>
     internal static void Save(ref Vcpu vcpu)
+    {
+        Store(ref vcpu);
+        if ((vcpu.Traps.Dr7 & 0xFF) != 0)
+        {
+            DebugRegisters.Control = DebugRegisters.ControlReset;
+        }
+    }
+
+    /// <summary>Copies to memory what only the processor holds; the vcpu can go on.</summary>
+    internal static void Store(ref Vcpu vcpu)
     {
         vcpu.Traps.Ds = Segments.Ds;
         vcpu.Traps.Es = Segments.Es;
@@ -19,10 +31,15 @@ internal static class ContextSwitch
         vcpu.Traps.FsBase = Segments.FsBase;
         vcpu.Traps.GsBase = Segments.GsBase;
         FpuSwitch.Save(ref vcpu);
-        if ((vcpu.Traps.Dr7 & 0xFF) != 0)
-        {
-            DebugRegisters.Control = DebugRegisters.ControlReset;
-        }
+    }
+
+    /// <summary>Stores the state of the vcpu that this processor has loaded, and loads none.</summary>
+    internal static void Unload(ref Processor processor)
+    {
+        Save(ref VcpuTable.At(processor.CurrentVcpu));
+        processor.CurrentVcpu = -1;
+        processor.LoadedDomain = DomainIds.Invalid;
+        Tlb.LoadOwnRoot();
     }
 
     internal static void Load(ref Vcpu vcpu)

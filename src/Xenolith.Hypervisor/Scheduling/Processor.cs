@@ -21,6 +21,9 @@ public struct Processor
     /// <summary>It halts, or is about to: nothing runs on it.</summary>
     public bool IsIdle;
 
+    /// <summary>Vcpu for which it was woken, plus one; 0 = for none.</summary>
+    internal int SentFor;
+
     /// <summary>Nanoseconds in which no vcpu wanted to run.</summary>
     public ulong IdleTime;
 
@@ -35,6 +38,9 @@ public struct Processor
 
     /// <summary>The deadline its timer waits for.</summary>
     public ulong ProgrammedDeadline;
+
+    /// <summary>The timers that it watches, a tree by deadline.</summary>
+    internal int TimerRoot;
 
     /// <summary>Since when it is idle, in nanoseconds since boot.</summary>
     public ulong IdleSince;

@@ -16,6 +16,9 @@ public static class ProcessorTable
     /// <summary>How many processors run.</summary>
     public static int Count = 1;
 
+    /// <summary>A bit for each processor that runs.</summary>
+    public static ulong Online => ulong.MaxValue >> (Capacity - Count);
+
     public static ref Processor Current
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,6 +1,5 @@
 // What one processor does for another that waits for it.
 using System.Threading;
-using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Machine;
@@ -18,6 +17,9 @@ internal static class RemoteRequests
 
     /// <summary>Store the state of the loaded vcpu, so that another processor can run it.</summary>
     internal const int Unload = 2;
+
+    /// <summary>Store the state of the loaded vcpu, to be read; it stays loaded.</summary>
+    internal const int Store = 4;
 
     /// <summary>Tells a processor without waiting for it.</summary>
     internal static void Post(ref Processor processor, int request)
@@ -52,10 +54,12 @@ internal static class RemoteRequests
         Stress.Delay();
         if ((requests & Unload) != 0 && processor.CurrentVcpu >= 0)
         {
-            ContextSwitch.Save(ref VcpuTable.At(processor.CurrentVcpu));
-            processor.CurrentVcpu = -1;
-            processor.LoadedDomain = DomainIds.Invalid;
-            Tlb.LoadOwnRoot();
+            ContextSwitch.Unload(ref processor);
+        }
+
+        if ((requests & Store) != 0 && processor.CurrentVcpu >= 0)
+        {
+            ContextSwitch.Store(ref VcpuTable.At(processor.CurrentVcpu));
         }
 
         if ((requests & Flush) != 0)

@@ -19,9 +19,8 @@ internal static class RunState
     private const ulong UpdateFlag = 1UL << 63;
     private const ulong EntryTimeOffset = 8;
 
-    internal static void Change(ref Vcpu vcpu, int state)
+    internal static void Change(ref Vcpu vcpu, int state, ulong now)
     {
-        ulong now = SystemTime.Now();
         ulong spent = now - vcpu.Time.RunStateEntered;
         switch (vcpu.Time.RunState)
         {

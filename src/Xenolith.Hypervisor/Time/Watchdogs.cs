@@ -50,42 +50,40 @@ internal static class Watchdogs
             newId = (uint)free + 1;
         }
 
-        if (deadline != 0)
-        {
-            Timers.HasWatchdogs = true;
-            Timers.Program(deadline);
-        }
-
+        DomainTimers.Update(ref domain);
         return XenError.None;
     }
 
-    /// <summary>Ends the domains whose time is over; gives the next deadline, or <see cref="ulong.MaxValue"/>.</summary>
-    internal static ulong Serve(ulong now)
+    /// <summary>The domain's next deadline, or <see cref="ulong.MaxValue"/>.</summary>
+    internal static ulong Next(ref Domain domain)
     {
         ulong next = ulong.MaxValue;
-        for (int id = 0; id < DomainTable.Count; id++)
+        for (int i = 0; i < DomainWatchdogs.Capacity; i++)
         {
-            ref Domain domain = ref DomainTable.At(id);
-            if (domain.State != DomainState.Running)
+            ulong due = domain.Watchdogs.Due[i];
+            next = due != 0 && due < next ? due : next;
+        }
+
+        return next;
+    }
+
+    /// <summary>Ends the domain if its time is over.</summary>
+    internal static void Serve(ref Domain domain, ulong now)
+    {
+        for (int i = 0; i < DomainWatchdogs.Capacity; i++)
+        {
+            ulong due = domain.Watchdogs.Due[i];
+            if (due == 0 || due > now)
             {
                 continue;
             }
 
-            for (int i = 0; i < DomainWatchdogs.Capacity; i++)
+            domain.Watchdogs.Due[i] = 0;
+            if (domain.State == DomainState.Running)
             {
-                ulong due = domain.Watchdogs.Due[i];
-                if (due != 0 && due <= now)
-                {
-                    Log.Guest("domain"u8).Text("d"u8).Decimal((ulong)domain.Id).Text(": its watchdog has expired"u8).End();
-                    DomainShutdown.Request(ref domain, ShutdownReason.Watchdog);
-                }
-                else if (due != 0)
-                {
-                    next = Math.Min(next, due);
-                }
+                Log.Guest("domain"u8).Text("d"u8).Decimal((ulong)domain.Id).Text(": its watchdog has expired"u8).End();
+                DomainShutdown.Request(ref domain, ShutdownReason.Watchdog);
             }
         }
-
-        return next;
     }
 }

@@ -46,7 +46,7 @@ public sealed class VcpuAndSchedulingTests
     [Fact]
     public void RunstateCountsTheTimeUpToNow()
     {
-        RunState.Change(ref _domain.Vcpu(0), RunState.Running);
+        RunState.Change(ref _domain.Vcpu(0), RunState.Running, SystemTime.Now());
         ulong entered = _domain.Vcpu(0).Time.RunStateEntered;
         FakeCpu.Tsc += 5_000_000;
         Assert.Equal(0, VcpuOp(4, 0));

@@ -23,7 +23,7 @@ public sealed class RunStateTests
         TestDomain domain = TestDomain.Create(vcpus: Vcpus);
         Random random = new(seed);
         ulong[] created = [.. Enumerable.Range(0, Vcpus).Select(vcpu => RunState.Read(ref domain.Vcpu(vcpu))).Select(info => info.EntryTime - Sum(in info))];
-        int current = 0;
+        int current;
         for (int vcpu = 1; vcpu < Vcpus; vcpu++)
         {
             Scheduler.Up(ref domain.Vcpu(vcpu));
@@ -33,10 +33,10 @@ public sealed class RunStateTests
         {
             FakeCpu.Tsc += 5000;
             int woken = random.Next(Vcpus);
-            domain.Vcpu(woken).Schedule.IsUp = true;
+            Scheduler.Up(ref domain.Vcpu(woken));
             Scheduler.Wake(ref domain.Vcpu(woken));
         };
-        current = Scheduler.Choose(current);
+        current = Scheduler.Choose(-1);
         for (int step = 0; step < 5000; step++)
         {
             FakeCpu.Tsc += (ulong)random.Next(100_000);

@@ -24,7 +24,7 @@ public sealed class SchedulerTests
         }
 
         ulong[] had = new ulong[hogs];
-        int current = 0;
+        int current = -1;
         for (int step = 0; step < 1200; step++)
         {
             current = Scheduler.Choose(current);
@@ -45,7 +45,7 @@ public sealed class SchedulerTests
         TestDomain domain = TestDomain.Create(vcpus: 2);
         Scheduler.Up(ref domain.Vcpu(1));
         Scheduler.Block(ref domain.Vcpu(1));
-        int current = Scheduler.Choose(0);
+        int current = Scheduler.Choose(-1);
         for (int step = 0; step < 50; step++)
         {
             Assert.Equal(0, current);
@@ -65,7 +65,7 @@ public sealed class SchedulerTests
         TestDomain domain = TestDomain.Create(vcpus: 2);
         Scheduler.Up(ref domain.Vcpu(1));
         Scheduler.Block(ref domain.Vcpu(1));
-        int current = Scheduler.Choose(0);
+        int current = Scheduler.Choose(-1);
 
         // The other runs for a minute; then both want to.
         FakeCpu.Tsc += SystemTime.ToTicks(60_000 * Millisecond);
@@ -91,7 +91,7 @@ public sealed class SchedulerTests
     {
         TestDomain domain = TestDomain.Create(vcpus: 2);
         Scheduler.Up(ref domain.Vcpu(1));
-        int current = Scheduler.Choose(0);
+        int current = Scheduler.Choose(-1);
         for (int step = 0; step < 20; step++)
         {
             int before = current;

@@ -122,6 +122,7 @@ internal sealed class TestDomain
         FrameTable.Reserve(new Mfn(FrameTable.LowFrames), FakeMachine.FrameCount);
         FrameAllocator.Initialize();
         FrameAllocator.AddRange(new Mfn(FakeMachine.FirstUsableFrame), FakeMachine.FrameCount - FakeMachine.FirstUsableFrame);
+        Scheduler.Initialize();
         ProcessorTable.Current = Processor.New(0, 0);
         LocalApic.Initialize(0xFF, 0xFE);
         LocalApicTimer.Kilohertz = 1_000_000;

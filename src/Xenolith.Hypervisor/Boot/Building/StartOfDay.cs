@@ -125,7 +125,7 @@ internal static class StartOfDay
         context.Registers.Rsi = layout.AddressOf(layout.StartInfo);
         vcpu.Time.PeriodicInterval = TickNanoseconds;
         vcpu.Time.PeriodicNext = SystemTime.Now() + TickNanoseconds;
-        Timers.Add(ref vcpu, vcpu.Time.PeriodicNext);
+        Timers.Update(ref vcpu);
         vcpu.IsInitialized = true;
     }
 }

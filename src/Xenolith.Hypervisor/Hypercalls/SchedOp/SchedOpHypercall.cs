@@ -103,8 +103,8 @@ internal static class SchedOpHypercall
     }
 
     /// <summary>
-    /// struct sched_pin_override: the processor, negative = no longer. Errors: NotPermitted, Fault, Invalid (no such processor, or
-    /// not pinned), Busy (pinned already).
+    /// struct sched_pin_override: the processor, negative = no longer. Errors: NotPermitted, Fault, Invalid (no such processor, not
+    /// one that the vcpu may use, or not pinned), Busy (pinned already).
     /// </summary>
     private static XenError PinOverride(ref HypercallCall call, GuestAddress at)
     {
@@ -118,19 +118,7 @@ internal static class SchedOpHypercall
             return XenError.Fault;
         }
 
-        if (processor >= ProcessorTable.Count || (processor < 0 && !call.Vcpu.Schedule.IsPinned))
-        {
-            return XenError.Invalid;
-        }
-
-        if (processor >= 0 && call.Vcpu.Schedule.IsPinned)
-        {
-            return XenError.Busy;
-        }
-
-        // Each processor that runs vcpus runs them for good: there is only the note to keep.
-        call.Vcpu.Schedule.IsPinned = processor >= 0;
-        return XenError.None;
+        return processor < 0 ? SchedulerParameters.TryUnpin(ref call.Vcpu) : SchedulerParameters.TryPin(ref call.Vcpu, processor);
     }
 
     /// <summary>Waits until one of the ports is pending, masked or not; the mask is left alone.</summary>
@@ -180,7 +168,7 @@ internal static class SchedOpHypercall
             }
 
             call.Vcpu.Time.PollTimeout = timeout;
-            Timers.Add(ref call.Vcpu, timeout);
+            Timers.Update(ref call.Vcpu);
         }
 
         call.Vcpu.Events.IsPolling = true;

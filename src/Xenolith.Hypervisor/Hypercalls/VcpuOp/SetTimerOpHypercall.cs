@@ -1,4 +1,6 @@
 // set_timer_op: the older form of the single-shot timer.
+using Xenolith.Hypervisor.Time;
+
 namespace Xenolith.Hypervisor.Hypercalls;
 
 /// <summary>Hypercall 15. RDI = absolute nanoseconds, 0 = cancel.</summary>
@@ -9,6 +11,7 @@ internal static class SetTimerOpHypercall
         if (call.Argument0 == 0)
         {
             call.Vcpu.Time.SingleShot = 0;
+            Timers.Update(ref call.Vcpu);
         }
         else
         {

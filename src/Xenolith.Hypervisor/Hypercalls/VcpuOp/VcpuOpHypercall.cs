@@ -44,6 +44,7 @@ internal static class VcpuOpHypercall
             case 6: return HypercallResult.From(SetPeriodic(ref vcpu, at));
             case 7:
                 vcpu.Time.PeriodicNext = 0;
+                Timers.Update(ref vcpu);
                 return HypercallResult.Success;
             case 8: return HypercallResult.From(isCaller ? SetSingleShot(ref vcpu, at) : XenError.Invalid);
             case 9:
@@ -53,6 +54,7 @@ internal static class VcpuOpHypercall
                 }
 
                 vcpu.Time.SingleShot = 0;
+                Timers.Update(ref vcpu);
                 return HypercallResult.Success;
             case 10: return HypercallResult.From(RegisterInfo(ref vcpu, at, isCaller));
             case 11:
@@ -178,7 +180,7 @@ internal static class VcpuOpHypercall
 
         vcpu.Time.PeriodicInterval = period;
         vcpu.Time.PeriodicNext = SystemTime.Now() + period;
-        Timers.Add(ref vcpu, vcpu.Time.PeriodicNext);
+        Timers.Update(ref vcpu);
         return XenError.None;
     }
 
@@ -199,11 +201,12 @@ internal static class VcpuOpHypercall
         if (deadline <= SystemTime.Now())
         {
             vcpu.Time.SingleShot = 0;
+            Timers.Update(ref vcpu);
             EventPorts.RaiseVirq(ref vcpu, VirtualIrq.Timer);
             return;
         }
 
         vcpu.Time.SingleShot = deadline;
-        Timers.Add(ref vcpu, deadline);
+        Timers.Update(ref vcpu);
     }
 }
