@@ -141,11 +141,11 @@ public static class FakeCpu
         DescribeProcessor();
     }
 
-    /// <summary>A plain Intel-like processor: NX, XSAVE with x87, SSE and AVX, SMEP, SMAP, FSGSBASE, no TCG.</summary>
+    /// <summary>A plain Intel-like processor: NX, XSAVE with x87, SSE and AVX, SMEP, SMAP, FSGSBASE; no x2APIC, no TCG.</summary>
     private static void DescribeProcessor()
     {
         CpuIdLeaves[(0, 0)] = new CpuIdResult { Eax = 0xD, Ebx = 0x756E_6547, Edx = 0x4965_6E69, Ecx = 0x6C65_746E };
-        CpuIdLeaves[(1, 0)] = new CpuIdResult { Eax = 0x000306A9, Ecx = 0xF7BA_2203, Edx = 0x1F8B_FBFF };
+        CpuIdLeaves[(1, 0)] = new CpuIdResult { Eax = 0x000306A9, Ecx = 0xF79A_2203, Edx = 0x1F8B_FBFF };
         CpuIdLeaves[(7, 0)] = new CpuIdResult { Ebx = 0x0018_0081 };
         CpuIdLeaves[(0xD, 0)] = new CpuIdResult { Eax = 7, Ebx = 832, Ecx = 832 };
         CpuIdLeaves[(0xD, 1)] = new CpuIdResult { Eax = 1 };

@@ -68,4 +68,13 @@ namespace System.Runtime.Intrinsics.X86
         [Intrinsic]
         public static void Pause() => Pause();
     }
+
+    public abstract class Sse2 : X86Base
+    {
+        [Intrinsic]
+        public static void MemoryFence() => MemoryFence();
+
+        [Intrinsic]
+        public static void LoadFence() => LoadFence();
+    }
 }

@@ -73,7 +73,7 @@ internal static class MachineReport
 
     /// <summary>Interrupt controllers.</summary>
     internal static void Interrupts()
-        => Log.Line("irq"u8).Text("local APIC at "u8).Hex(LocalApic.Address.Value).Text(", IO-APICs "u8).Decimal((ulong)IoApic.Count).Text(" with "u8)
+        => Log.Line("irq"u8).Text(LocalApic.IsX2Apic ? "local APIC in x2APIC mode, at "u8 : "local APIC at "u8).Hex(LocalApic.Address.Value).Text(", IO-APICs "u8).Decimal((ulong)IoApic.Count).Text(" with "u8)
             .Decimal((ulong)IoApic.LineCount).Text(" lines"u8).End();
 
     private static ReadOnlySpan<byte> Kind(uint type) => type switch

@@ -62,7 +62,7 @@ public static class SecondaryProcessors
             }
             else if (index < ProcessorTable.Capacity && ProcessorTable.Block(index).IsValid)
             {
-                if (TryStart(index, entry.ApicId, page))
+                if (LocalApic.CanReach(entry.ApicId) && TryStart(index, entry.ApicId, page))
                 {
                     ProcessorTable.At(index) = Processor.New(entry.ApicId, entry.AcpiId);
                     ProcessorTable.Count++;

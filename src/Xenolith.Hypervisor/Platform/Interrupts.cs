@@ -50,7 +50,7 @@ internal static class Interrupts
 
         uint line = Uart.Base is 0x3F8 or 0x3E8 ? 4u : 3u;
         Madt.TryGetIsaLine(line, out bool isLevel, out bool isActiveLow);
-        IoApic.Route(line, Vectors.Serial, LocalApic.Id, isLevel, isActiveLow);
+        IoApic.Route(line, Vectors.Serial, LocalApic.DeviceTarget, isLevel, isActiveLow);
         IoApic.SetMask(line, false);
         s_serialLine = (int)line;
         ConsoleOutput.BeginBuffering();

@@ -82,14 +82,23 @@ internal static class Madt
         }
     }
 
-    /// <summary>A processor that is enabled: local APIC (type 0) or local x2APIC (type 9).</summary>
+    /// <summary>A processor that is enabled: local APIC (type 0) or local x2APIC (type 9). Some firmware lists one as both.</summary>
     private static void Add(ReadOnlySpan<byte> entry)
     {
+        ProcessorEntry processor = entry[0] == 0
+            ? new ProcessorEntry { AcpiId = entry[2], ApicId = entry[3] }
+            : new ProcessorEntry { AcpiId = Bytes.U32(entry, 12), ApicId = Bytes.U32(entry, 4) };
+        for (int index = 0; index < ProcessorCount; index++)
+        {
+            if (s_processors[index].ApicId == processor.ApicId)
+            {
+                return;
+            }
+        }
+
         if (ProcessorCount < ProcessorTable.Capacity)
         {
-            s_processors[ProcessorCount] = entry[0] == 0
-                ? new ProcessorEntry { AcpiId = entry[2], ApicId = entry[3] }
-                : new ProcessorEntry { AcpiId = Bytes.U32(entry, 12), ApicId = Bytes.U32(entry, 4) };
+            s_processors[ProcessorCount] = processor;
             ProcessorCount++;
         }
     }

@@ -68,7 +68,7 @@ internal static class Messages
     /// <summary>Writes address and data, and opens the mask.</summary>
     internal static void Enable(ref Pirq pirq)
     {
-        uint address = AddressBase | (LocalApic.Id << 12);
+        uint address = AddressBase | (LocalApic.DeviceTarget << 12);
         if (pirq.Kind == PirqKind.MsiX)
         {
             OpenTable(pirq.Function);

@@ -221,7 +221,7 @@ internal static class Pirqs
         NoteEnd(ref domain, number);
         if (pirq.Kind == PirqKind.Line)
         {
-            IoApic.Route(number, pirq.Vector, LocalApic.Id, pirq.IsLevel, pirq.IsActiveLow);
+            IoApic.Route(number, pirq.Vector, LocalApic.DeviceTarget, pirq.IsLevel, pirq.IsActiveLow);
             IoApic.SetMask(number, false);
         }
         else

@@ -1,10 +1,16 @@
 // The local APIC of this processor.
+using System.Runtime.Intrinsics.X86;
+
 namespace Xenolith.Machine;
 
-/// <summary>xAPIC by memory or x2APIC by MSR, whichever the firmware left on (Intel SDM vol. 3, "APIC").</summary>
+/// <summary>x2APIC by MSR where the processor has it, else xAPIC by memory (Intel SDM vol. 3, "APIC").</summary>
 public static class LocalApic
 {
+    /// <summary>Ids from here on cannot be named in 8 bits; 255 means everybody.</summary>
+    private const uint ShortIdEnd = 255;
+
     private const int IdRegister = 0x20;
+    private const int VersionRegister = 0x30;
     private const int TaskPriority = 0x80;
     private const int EndOfInterruptRegister = 0xB0;
     private const int SpuriousVector = 0xF0;
@@ -27,12 +33,36 @@ public static class LocalApic
     private const uint NmiDelivery = 4 << 8;
     private const uint SoftwareEnable = 1 << 8;
     private const uint DivideBy1 = 0xB;
+
+    /// <summary>Number of the last entry of the local vector table, where it has one for performance counters.</summary>
+    private const uint LastWithPerformance = 4;
+
     private const ulong GlobalEnable = 1 << 11;
     private const ulong X2ApicEnable = 1 << 10;
     private const ulong AddressMask = 0x000F_FFFF_FFFF_F000;
 
     private static MachineAddress s_base;
     private static bool s_isX2Apic;
+    private static uint s_firstId;
+
+    /// <summary>Registers are MSRs, and ids have 32 bits.</summary>
+    public static bool IsX2Apic => s_isX2Apic;
+
+    /// <summary>Whether an interrupt can be sent to the processor with that id.</summary>
+    public static bool CanReach(uint apicId) => s_isX2Apic ? apicId != uint.MaxValue : apicId < ShortIdEnd;
+
+    /// <summary>
+    /// Id of the processor to which devices should send what concerns this one: itself, or the first where it cannot be named in 8 bits,
+    /// as IO-APICs and messages have them.
+    /// </summary>
+    public static uint DeviceTarget
+    {
+        get
+        {
+            uint id = Id;
+            return id < ShortIdEnd ? id : s_firstId;
+        }
+    }
 
     /// <summary>Where its registers lie in physical memory.</summary>
     public static MachineAddress Address => s_base;
@@ -45,21 +75,32 @@ public static class LocalApic
     {
         ulong value = Msrs.Read(Msr.ApicBase);
         s_base = new MachineAddress(value & AddressMask);
-        s_isX2Apic = (value & X2ApicEnable) != 0;
-        Msrs.Write(Msr.ApicBase, value | GlobalEnable);
+        s_isX2Apic = CpuFeatures.HasX2Apic;
         if (!s_isX2Apic)
         {
             Mmio.Map(s_base, 4096);
         }
 
+        Enable(value);
         SetUp(spuriousVector, errorVector);
+        s_firstId = Id;
     }
 
     /// <summary>The same on a further processor, in the mode and at the address of the first.</summary>
     internal static void InitializeSecondary(byte spuriousVector, byte errorVector)
     {
-        Msrs.Write(Msr.ApicBase, (Msrs.Read(Msr.ApicBase) & 0xFFF) | s_base.Value | GlobalEnable | (s_isX2Apic ? X2ApicEnable : 0));
+        Enable((Msrs.Read(Msr.ApicBase) & ~AddressMask) | s_base.Value);
         SetUp(spuriousVector, errorVector);
+    }
+
+    /// <summary>From off to x2APIC there is only the way over xAPIC, and from x2APIC none back but over off.</summary>
+    private static void Enable(ulong value)
+    {
+        Msrs.Write(Msr.ApicBase, value | GlobalEnable);
+        if (s_isX2Apic)
+        {
+            Msrs.Write(Msr.ApicBase, value | GlobalEnable | X2ApicEnable);
+        }
     }
 
     private static void SetUp(byte spuriousVector, byte errorVector)
@@ -67,7 +108,11 @@ public static class LocalApic
         Write(SpuriousVector, SoftwareEnable | spuriousVector);
         Write(TaskPriority, 0);
         Write(TimerEntry, Masked);
-        Write(PerformanceEntry, Masked);
+        if (((Read(VersionRegister) >> 16) & 0xFF) >= LastWithPerformance)
+        {
+            Write(PerformanceEntry, Masked);
+        }
+
         Write(Line0, Masked);
         Write(Line1, NmiDelivery);
         Write(ErrorStatus, 0);
@@ -87,6 +132,9 @@ public static class LocalApic
     {
         if (s_isX2Apic)
         {
+            // What was written before has to be there when the other comes to look; this write does not wait for it by itself.
+            Sse2.MemoryFence();
+            Sse2.LoadFence();
             Msrs.Write((Msr)((uint)Msr.X2ApicBase + (CommandLow >> 4)), ((ulong)apicId << 32) | command);
             return;
         }
