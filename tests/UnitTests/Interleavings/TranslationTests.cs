@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using Xenolith.Abi;
 using Xenolith.Hypervisor;
 using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Machine;
 using Xenolith.UnitTests.Support;
 using Step = Xenolith.UnitTests.Interleavings.GuestMachine.Step;
@@ -34,7 +35,7 @@ public sealed class TranslationTests
     private void Run(GuestMachine.Program changes)
     {
         _domain = TestDomain.Create(vcpus: 2);
-        TestDomain.CreateOther(1).Vcpu(0).Schedule.IsUp = false;
+        Scheduler.Down(ref TestDomain.CreateOther(1).Vcpu(0));
         _frame = _domain.NewPage();
         _touches = 0;
         _isChanged = false;
