@@ -1,7 +1,9 @@
 // Several processors of the fake machine, each a thread that a schedule lets run.
 using System.Linq;
 using System.Reflection;
+using Xenolith.Abi;
 using Xenolith.Hypervisor;
+using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Hypervisor.Traps;
@@ -50,6 +52,12 @@ internal sealed class Processors
         }
 
         FakeCpu.Index = 0;
+        for (int index = 0; index < VcpuTable.Count; index++)
+        {
+            // They were made when there was one processor, and may use all.
+            Assert.Equal(XenError.None, SchedulerParameters.TrySetHardAffinity(ref VcpuTable.At(index), ulong.MaxValue, out _));
+        }
+
         ForgetLock();
         FakeCpu.DeviceRead = (_, _) => 0;
         FakeCpu.DeviceWrite = machine.WriteDevice;
