@@ -56,6 +56,11 @@ internal static class DebugKeys
     {
         for (int index = 0; index < VcpuTable.Count; index++)
         {
+            if (!VcpuTable.IsTaken(index))
+            {
+                continue;
+            }
+
             ref Vcpu vcpu = ref VcpuTable.At(index);
             Name(Log.Always("keys"u8), ref vcpu).Text(vcpu.Context.InKernel != 0 ? " in kernel mode"u8 : " in user mode"u8).End();
             RegisterDump.Print(ref vcpu.Context.Registers);
@@ -66,7 +71,7 @@ internal static class DebugKeys
     {
         for (int id = 0; id < DomainTable.Count; id++)
         {
-            if (!DomainTable.Exists((uint)id))
+            if (!DomainTable.IsTaken((uint)id))
             {
                 continue;
             }
@@ -90,6 +95,8 @@ internal static class DebugKeys
         DomainState.Running => "running"u8,
         DomainState.Shutdown => "shut down"u8,
         DomainState.Crashed => "crashed"u8,
+        DomainState.Dying => "being destroyed"u8,
+        DomainState.Dead => "destroyed, but others refer to it"u8,
         _ => "in another state"u8,
     };
 
@@ -113,7 +120,7 @@ internal static class DebugKeys
     {
         for (int id = 0; id < DomainTable.Count; id++)
         {
-            if (!DomainTable.Exists((uint)id))
+            if (!DomainTable.IsTaken((uint)id))
             {
                 continue;
             }
@@ -149,6 +156,11 @@ internal static class DebugKeys
         Log.Always("keys"u8).Text("now "u8).Decimal(now).Text(" ns"u8).End();
         for (int index = 0; index < VcpuTable.Count; index++)
         {
+            if (!VcpuTable.IsTaken(index))
+            {
+                continue;
+            }
+
             ref Vcpu vcpu = ref VcpuTable.At(index);
             Name(Log.Plain().Text("  "u8), ref vcpu).Text(" one-shot "u8).Decimal(vcpu.Time.SingleShot).Text(" periodic "u8).Decimal(vcpu.Time.PeriodicNext)
                 .Text(" poll "u8).Decimal(vcpu.Time.PollTimeout).End();

@@ -52,6 +52,8 @@ public struct Domain
 
     public DomainSchedule Schedule;
 
+    public DomainEnding Ending;
+
     private VcpuIndexes _vcpuIndexes;
 
     /// <summary>Index in the vcpu table of vcpu <paramref name="id"/>, or -1 if the domain has no such vcpu.</summary>

@@ -14,6 +14,9 @@ public enum DomainState : byte
     /// <summary>Ended by its own mistake; a report has been printed.</summary>
     Crashed,
 
-    /// <summary>Being destroyed: references from others may still exist.</summary>
+    /// <summary>Being destroyed.</summary>
     Dying,
+
+    /// <summary>Destroyed, but others still refer to frames or grants of it.</summary>
+    Dead,
 }

@@ -33,8 +33,11 @@ public static class DomainTable
     /// <summary>The slot of <paramref name="id"/>, which the caller knows to be below <see cref="Count"/>.</summary>
     public static ref Domain At(int id) => ref s_domains[id];
 
-    /// <summary>Whether a domain of that id exists (in any state but free).</summary>
-    public static bool Exists(uint id) => id < (uint)s_domains.Count && s_domains[(int)id].State != DomainState.Free;
+    /// <summary>Whether a domain of that id exists and is not being destroyed.</summary>
+    public static bool Exists(uint id) => id < (uint)s_domains.Count && s_domains[(int)id].State is not (DomainState.Free or DomainState.Dying or DomainState.Dead);
+
+    /// <summary>Whether the slot of that id is taken: also by a domain that is being destroyed.</summary>
+    public static bool IsTaken(uint id) => id < (uint)s_domains.Count && s_domains[(int)id].State != DomainState.Free;
 
     /// <summary>Takes the slot of a certain id. Errors: Exists, Invalid (no such id), NoMemory.</summary>
     internal static XenError TryTake(ushort id)
@@ -44,7 +47,7 @@ public static class DomainTable
             return XenError.Invalid;
         }
 
-        if (Exists(id))
+        if (IsTaken(id))
         {
             return XenError.Exists;
         }
@@ -78,7 +81,7 @@ public static class DomainTable
         for (int i = 1; i < range; i++)
         {
             id = id + 1 >= range ? (ushort)1 : (ushort)(id + 1);
-            if (!Exists(id))
+            if (!IsTaken(id))
             {
                 s_lastId = id;
                 return TryTake(id);

@@ -1,4 +1,5 @@
 // The table of all vcpus and, beside it, the contexts that the entry path uses.
+using Xenolith.Abi;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Machine;
 
@@ -34,6 +35,9 @@ public static class VcpuTable
 
     public static ref VcpuContext Context(int index) => ref s_contexts[index];
 
+    /// <summary>Whether the slot is a vcpu's.</summary>
+    internal static bool IsTaken(int index) => s_vcpus[index].DomainId != DomainIds.Invalid;
+
     /// <summary>A cleared slot with its context and its descriptor window. False: no memory, or too many vcpus.</summary>
     internal static bool TryTake(out int index)
     {
@@ -63,6 +67,7 @@ public static class VcpuTable
     internal static void Release(int index)
     {
         s_vcpus[index].Index = s_free;
+        s_vcpus[index].DomainId = DomainIds.Invalid;
         s_free = index;
     }
 

@@ -1,5 +1,6 @@
 // The ports of a domain.
 using System.Runtime.CompilerServices;
+using Xenolith.Hypervisor.Memory;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.EventChannels;
@@ -24,6 +25,15 @@ public struct DomainEvents
     {
         _pages[Capacity / PortsPerPage] = page;
         Capacity += PortsPerPage;
+    }
+
+    /// <summary>Gives the pages back; every port is closed.</summary>
+    public void Release()
+    {
+        for (; Capacity > 0; Capacity -= PortsPerPage)
+        {
+            DomainFrames.FreeOwn(_pages[(Capacity / PortsPerPage) - 1]);
+        }
     }
 
     [InlineArray(MaximumPorts / PortsPerPage)]

@@ -33,6 +33,9 @@ public struct DomainGrants
     public Mfn Directory;
     public bool HasDirectory;
 
+    /// <summary>Entries of which somebody makes use.</summary>
+    public int PinnedEntries;
+
     /// <summary>Shared pages that exist.</summary>
     public int FrameCount;
 

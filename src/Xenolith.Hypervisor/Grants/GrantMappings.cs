@@ -78,11 +78,6 @@ internal static class GrantMappings
         }
 
         ref MapTrackEntry entry = ref vcpu.Domain.Grants.HandleAt(request.Handle);
-        if (!DomainTable.Exists(entry.DomainId))
-        {
-            return GrantStatus.BadDomain;
-        }
-
         Mfn frame = new(DomainTable.At(entry.DomainId).Grants.ActiveAt(entry.Reference).Frame);
         bool isDevice = request.BusAddress != 0 && (entry.Flags & GrantMapFlags.DeviceMap) != 0;
         if (isDevice && request.BusAddress != frame.Address.Value)
@@ -145,6 +140,41 @@ internal static class GrantMappings
         {
             MapTrack.Free(ref mapping, release.Handle);
         }
+    }
+
+    /// <summary>
+    /// Gives up every mapping of a domain that runs no more, from handle <paramref name="cursor"/> on; what its page table entries hold
+    /// goes with its page tables. False: preempted, the cursor says where.
+    /// </summary>
+    internal static bool TryReleaseAll(ref Domain mapping, ref ulong cursor, ref Preemption preemption)
+    {
+        for (uint handle = (uint)cursor; handle < mapping.Grants.HandleCount; handle++)
+        {
+            if (!MapTrack.IsLive(ref mapping, handle))
+            {
+                continue;
+            }
+
+            if (preemption.IsNeeded)
+            {
+                cursor = handle;
+                return false;
+            }
+
+            MapTrackEntry entry = mapping.Grants.HandleAt(handle);
+            MapTrack.Free(ref mapping, handle);
+            ref Domain granting = ref DomainTable.At(entry.DomainId);
+            bool isDevice = (entry.Flags & GrantMapFlags.DeviceMap) != 0;
+            bool writes = (entry.Flags & GrantMapFlags.ReadOnly) == 0;
+            if (isDevice)
+            {
+                GrantPins.DropFrame(new Mfn(granting.Grants.ActiveAt(entry.Reference).Frame), writes);
+            }
+
+            GrantPins.Unpin(ref granting, entry.Reference, Pins((entry.Flags & GrantMapFlags.HostMap) != 0, isDevice, writes));
+        }
+
+        return true;
     }
 
     /// <summary>The references of each kind of mapping, then the page table entry; all or nothing.</summary>

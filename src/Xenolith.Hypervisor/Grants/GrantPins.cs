@@ -46,6 +46,7 @@ internal static class GrantPins
 
             if (active.Pins == 0)
             {
+                granting.Grants.PinnedEntries++;
                 active.DomainId = user;
                 active.Frame = (uint)named.Value;
             }
@@ -73,6 +74,12 @@ internal static class GrantPins
         if (cleared != 0)
         {
             Interlocked.And(ref granting.Grants.EntryAt(reference), ~(ulong)cleared);
+        }
+
+        if (active.Pins == 0)
+        {
+            granting.Grants.PinnedEntries--;
+            DomainDestruction.OnRelease(ref granting);
         }
     }
 

@@ -42,12 +42,13 @@ internal static class GrantTable
     /// <summary>Gives all pages back; no grant of the domain's is in use, and it has no mappings.</summary>
     internal static void Release(ref Domain domain)
     {
-        ref DomainGrants grants = ref domain.Grants;
+        DomainGrants grants = domain.Grants;
         if (!grants.HasDirectory)
         {
             return;
         }
 
+        domain.Grants = default;
         for (int page = 0; page < grants.HandlePageCount; page++)
         {
             DomainFrames.FreeOwn(grants.HandlePageAt(page));
@@ -63,7 +64,6 @@ internal static class GrantTable
         }
 
         DomainFrames.FreeOwn(grants.Directory);
-        grants = default;
     }
 
     /// <summary>One shared page with its private pages, or nothing.</summary>

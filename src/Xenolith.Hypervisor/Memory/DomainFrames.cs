@@ -192,11 +192,12 @@ public static class DomainFrames
 
     private static void Free(Mfn frame, ushort owner)
     {
-        DomainTable.At(owner).Memory.OwnedFrames--;
-
         // A translation that the last owner left in a TLB must not reach the next owner's data.
         TlbClock.RequestFlush(owner);
         PhysicalMemory.Clear(frame);
         FrameAllocator.Free(frame, 0);
+        ref Domain domain = ref DomainTable.At(owner);
+        domain.Memory.OwnedFrames--;
+        DomainDestruction.OnRelease(ref domain);
     }
 }

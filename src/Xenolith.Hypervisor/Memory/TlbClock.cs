@@ -124,7 +124,7 @@ public static class TlbClock
     private static void RequestElsewhere(ushort domain, uint stamp)
     {
         LockOrder.AssertHeld();
-        bool isLent = DomainTable.Exists(domain) && DomainTable.At(domain).Memory.IsLent;
+        bool isLent = DomainTable.IsTaken(domain) && DomainTable.At(domain).Memory.IsLent;
         for (int index = 0; index < ProcessorTable.Count; index++)
         {
             ref Processor processor = ref ProcessorTable.At(index);

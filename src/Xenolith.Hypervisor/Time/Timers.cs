@@ -96,6 +96,11 @@ internal static class Timers
 
         next = Earlier(next, processor.SliceEnd);
         next = Earlier(next, DomainConsoles.ServeWaiting(now));
+        if (DomainReaper.HasWork)
+        {
+            next = Earlier(next, DomainReaper.Serve(now));
+        }
+
         processor.ProgrammedDeadline = next;
         if (next != Never)
         {

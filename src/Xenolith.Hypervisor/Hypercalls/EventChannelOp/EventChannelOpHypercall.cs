@@ -151,38 +151,11 @@ internal static class EventChannelOpHypercall
             return XenError.Invalid;
         }
 
-        ClosePort(ref call.Domain, port);
+        PortClosing.Close(ref call.Domain, port);
         return XenError.None;
     }
 
-    private static void ClosePort(ref Domain domain, uint port)
-    {
-        EventChannel channel = domain.Events.At(port);
-        switch (channel.State)
-        {
-            case EventChannelState.Virq:
-                VcpuTable.At(domain.VcpuIndex(VirqVcpu(ref domain, channel, port))).Events.Virqs[(int)channel.Number] = 0;
-                break;
-            case EventChannelState.Pirq:
-                Pirqs.Unbind(ref domain, channel.Number);
-                break;
-            case EventChannelState.Interdomain when DomainTable.Exists(channel.RemoteDomain):
-                ref EventChannel peer = ref DomainTable.At(channel.RemoteDomain).Events.At(channel.Number);
-                peer.State = EventChannelState.Unbound;
-                peer.RemoteDomain = domain.Id;
-                break;
-            default:
-                break;
-        }
-
-        EventPorts.Free(ref domain, port);
-    }
-
     private static bool IsPerVcpu(VirtualIrq virq) => virq is VirtualIrq.Timer or VirtualIrq.Debug or VirtualIrq.Xenoprof or VirtualIrq.XenPmu;
-
-    /// <summary>A global VIRQ may be told to another vcpu than the one it was bound through.</summary>
-    private static uint VirqVcpu(ref Domain domain, EventChannel channel, uint port)
-        => VcpuTable.At(domain.VcpuIndex(0)).Events.Virqs[(int)channel.Number] == port ? 0u : channel.Vcpu;
 
     private static XenError Send(ref HypercallCall call, GuestAddress at)
     {
@@ -356,26 +329,9 @@ internal static class EventChannelOpHypercall
             return HypercallResult.From(error);
         }
 
-        ref Domain domain = ref DomainTable.At(id);
+        ulong cursor = 0;
         Preemption preemption = Preemption.Start();
-        bool hasClosed = false;
-        for (uint port = 1; port < (uint)domain.Events.Capacity; port++)
-        {
-            if (!EventPorts.IsOpen(ref domain, port))
-            {
-                continue;
-            }
-
-            if (hasClosed && preemption.IsNeeded)
-            {
-                return HypercallResult.Continue;
-            }
-
-            ClosePort(ref domain, port);
-            hasClosed = true;
-        }
-
-        return HypercallResult.Success;
+        return PortClosing.TryCloseAll(ref DomainTable.At(id), ref cursor, ref preemption) ? HypercallResult.Success : HypercallResult.Continue;
     }
 
     /// <summary>The domain of an argument: the caller itself, or one that it controls. Errors: NoSuchDomain, NotPermitted.</summary>
