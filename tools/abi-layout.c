@@ -238,6 +238,8 @@ int main(void)
     VALUE("HypercallNumber", "Mca", __HYPERVISOR_mca);
     VALUE("HypercallNumber", "PagingDomctlCont", __HYPERVISOR_arch_1);
     VALUE("XenError", "NotPermitted", XEN_EPERM);
+    VALUE("XenError", "NoData", XEN_ENODATA);
+    VALUE("XenError", "Overflow", XEN_EOVERFLOW);
     VALUE("XenError", "NoEntry", XEN_ENOENT);
     VALUE("XenError", "NoSuchDomain", XEN_ESRCH);
     VALUE("XenError", "NoAddress", XEN_ENXIO);

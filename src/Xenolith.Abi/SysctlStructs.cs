@@ -51,13 +51,13 @@ public struct PhysicalInfo
     public ulong OutstandingPages;
     public ulong HighestFrame;
     public HardwareWords Hardware;
+}
 
-    /// <summary>CPUID words: 1.edx, 1.ecx, 80000001.edx, 80000001.ecx, d:1.eax, 7:0.ebx, 7:0.ecx, 80000007.edx.</summary>
-    [InlineArray(8)]
-    public struct HardwareWords
-    {
-        private uint _first;
-    }
+/// <summary>CPUID words: 1.edx, 1.ecx, 80000001.edx, 80000001.ecx, d:1.eax, 7:0.ebx, 7:0.ecx, 80000007.edx.</summary>
+[InlineArray(8)]
+public struct HardwareWords
+{
+    private uint _first;
 }
 
 /// <summary>struct xen_sysctl_getdomaininfolist, 24 bytes (public sysctl.h).</summary>

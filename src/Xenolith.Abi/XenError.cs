@@ -21,6 +21,8 @@ public enum XenError
     NoSpace = 28,
     Domain = 33,
     NotImplemented = 38,
+    NoData = 61,
+    Overflow = 75,
     NotSupported = 95,
     NoBufferSpace = 105,
 

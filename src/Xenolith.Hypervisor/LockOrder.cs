@@ -10,6 +10,8 @@ namespace Xenolith.Hypervisor;
 /// <list type="number">
 /// <item>A processor that has been started waits, halted with interrupts on and without the lock, until Domain 0 begins
 /// (<see cref="Boot.SecondaryProcessors"/>). A processor without work halts in the same way (<see cref="Scheduler"/>).</item>
+/// <item>Who waits for a paused vcpu to leave its processor (<see cref="Domains.DomainPause"/>) has let go of the lock meanwhile; interrupts
+/// stay off, and it serves <see cref="RemoteRequests"/> like one who waits for the lock.</item>
 /// <item><see cref="HypervisorLock"/>: interrupts are off. Who waits for it serves <see cref="RemoteRequests"/> meanwhile; who has it
 /// never asks for it again.</item>
 /// <item><see cref="RemoteRequests.Await"/> (the flushes of <see cref="Memory.TlbClock"/>, and taking a vcpu over): only with the lock,

@@ -20,13 +20,29 @@ internal static class ConsoleOutput
     private static bool s_isBuffered;
     private static byte s_last;
 
+    /// <summary>Bytes written since boot by anybody.</summary>
+    internal static ulong Written { get; private set; }
+
     /// <summary>Writes text; a line feed becomes carriage return and line feed, unless it follows a carriage return.</summary>
     internal static void Write(ReadOnlySpan<byte> text)
     {
         for (int i = 0; i < text.Length; i++)
         {
+            ConsoleRing.Append(text[i]);
+        }
+
+        WritePassing(text);
+    }
+
+    /// <summary>
+    /// As <see cref="Write"/>, but the text is not kept in the ring: it is Domain 0's, which may be reading the ring to show it here.
+    /// </summary>
+    internal static void WritePassing(ReadOnlySpan<byte> text)
+    {
+        Written += (ulong)text.Length;
+        for (int i = 0; i < text.Length; i++)
+        {
             byte value = text[i];
-            ConsoleRing.Append(value);
             if (value == (byte)'\n' && s_last != (byte)'\r')
             {
                 Put((byte)'\r');

@@ -13,6 +13,9 @@ internal static class ConsoleRing
     /// <summary>Bytes written since boot; the ring holds the last <see cref="Bytes"/> of them.</summary>
     internal static ulong Produced { get; private set; }
 
+    /// <summary>Position from which it is shown: what was cleared lies before it.</summary>
+    internal static ulong Start { get; set; }
+
     internal static void Append(byte value)
     {
         s_bytes[(int)(Produced % Bytes)] = value;

@@ -99,7 +99,7 @@ internal struct DomainConsole
 
     private void Show()
     {
-        bool isOpen = _shown != 0 && s_openSlot == Slot && s_openAt == ConsoleRing.Produced;
+        bool isOpen = _shown != 0 && s_openSlot == Slot && s_openAt == ConsoleOutput.Written;
         if (!isOpen)
         {
             ConsoleOutput.StartLine();
@@ -112,7 +112,7 @@ internal struct DomainConsole
         ConsoleOutput.Write(((ReadOnlySpan<byte>)_line).Slice(_shown, _lineLength - _shown));
         _shown = _lineLength;
         s_openSlot = Slot;
-        s_openAt = ConsoleRing.Produced;
+        s_openAt = ConsoleOutput.Written;
     }
 
     private void Append(ReadOnlySpan<byte> text)

@@ -28,7 +28,9 @@ internal static class DomainCrash
             .Text(" kernel sp "u8).Hex(vcpu.Traps.KernelSp, 16)
             .Text(" last hypercall "u8).Decimal(vcpu.Traps.LastHypercall).End();
         PrintStack(context.Registers.Rsp);
+        DomainShutdown.SetCode(ref domain, (byte)ShutdownReason.Crash);
         DomainShutdown.Stop(ref domain);
+        DomainShutdown.Announce(ref domain, ShutdownReason.Crash);
         DomainEnd.Follow(ref domain, ShutdownReason.Crash);
     }
 

@@ -40,6 +40,10 @@ public struct Domain
     /// <summary>The frame of shared_info.</summary>
     public Mfn SharedInfo;
 
+    public DomainSettings Settings;
+
+    public DomainFeatures Features;
+
     public DomainMemory Memory;
 
     public DomainEvents Events;

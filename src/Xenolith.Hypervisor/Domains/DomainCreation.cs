@@ -70,6 +70,7 @@ internal static class DomainCreation
 
     private static XenError TryEquip(ref Domain domain)
     {
+        domain.Settings = DomainSettings.New();
         if (!DomainFrames.TryAllocateShared(ref domain, out domain.SharedInfo))
         {
             DomainTable.Release(ref domain);

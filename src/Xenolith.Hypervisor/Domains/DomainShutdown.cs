@@ -1,6 +1,7 @@
 // The end of a domain by its own wish.
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Diagnostics;
+using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Scheduling;
 
 namespace Xenolith.Hypervisor.Domains;
@@ -22,6 +23,7 @@ internal static class DomainShutdown
         SetCode(ref domain, (byte)reason);
         domain.State = reason == ShutdownReason.Crash ? DomainState.Crashed : DomainState.Shutdown;
         Stop(ref domain);
+        Announce(ref domain, reason);
         DomainEnd.Follow(ref domain, reason);
     }
 
@@ -35,7 +37,41 @@ internal static class DomainShutdown
         }
     }
 
-    /// <summary>No vcpu of the domain runs again.</summary>
+    /// <summary>Lets a domain that has shut down, or crashed, go on. Error: Invalid (it has not).</summary>
+    internal static XenError Resume(ref Domain domain)
+    {
+        if (domain.State is not (DomainState.Shutdown or DomainState.Crashed))
+        {
+            return XenError.Invalid;
+        }
+
+        domain.State = DomainState.Running;
+        domain.HasShutdownCode = false;
+        for (uint id = 0; id < (uint)domain.VcpuCount; id++)
+        {
+            ref Vcpu vcpu = ref VcpuTable.At(domain.VcpuIndex(id));
+            vcpu.Context.Work &= ~VcpuWork.Stop;
+            Scheduler.Unpause(ref vcpu);
+        }
+
+        return XenError.None;
+    }
+
+    /// <summary>Tells whoever waits for it that the domain has ended: its suspend port's peer if it has one and suspends, else all.</summary>
+    internal static void Announce(ref Domain domain, ShutdownReason reason)
+    {
+        uint port = domain.Settings.SuspendPort;
+        if (reason == ShutdownReason.Suspend && EventPorts.IsOpen(ref domain, port) && domain.Events.At(port).State == EventChannelState.Interdomain)
+        {
+            EventPorts.Notify(ref domain, port);
+        }
+        else
+        {
+            DomainEvent.Raise();
+        }
+    }
+
+    /// <summary>No vcpu of the domain runs again, unless it is resumed.</summary>
     internal static void Stop(ref Domain domain)
     {
         for (uint id = 0; id < (uint)domain.VcpuCount; id++)

@@ -20,11 +20,11 @@ public static class EventPorts
         {
             if (domain.Events.At(port).State == EventChannelState.Free)
             {
-                return XenError.None;
+                return port <= domain.Settings.HighestEventPort ? XenError.None : XenError.NoSpace;
             }
         }
 
-        if (domain.Events.Capacity >= DomainEvents.MaximumPorts)
+        if (domain.Events.Capacity >= DomainEvents.MaximumPorts || port > domain.Settings.HighestEventPort)
         {
             return XenError.NoSpace;
         }
@@ -102,6 +102,16 @@ public static class EventPorts
             {
                 Scheduler.Wake(ref poller);
             }
+        }
+    }
+
+    /// <summary>Sends an event through an interdomain port of the domain: the peer's becomes pending.</summary>
+    internal static void Notify(ref Domain domain, uint port)
+    {
+        EventChannel channel = domain.Events.At(port);
+        if (DomainTable.Exists(channel.RemoteDomain))
+        {
+            SetPending(ref DomainTable.At(channel.RemoteDomain), channel.Number);
         }
     }
 

@@ -11,7 +11,7 @@ internal static class GrantTable
     /// <summary>Adds pages until there are <paramref name="frames"/>; a table never shrinks. False: more than the limit, or no memory.</summary>
     internal static bool TryGrow(ref Domain domain, uint frames)
     {
-        if (frames > DomainGrants.MaximumFrames || !TryPrepare(ref domain))
+        if (frames > domain.Settings.MaximumGrantFrames || !TryPrepare(ref domain))
         {
             return false;
         }

@@ -40,7 +40,7 @@ internal static class MapTrack
     private static bool TryAddPage(ref Domain domain)
     {
         ref DomainGrants grants = ref domain.Grants;
-        if (grants.HandlePageCount >= DomainGrants.MaximumHandlePages || !GrantTable.TryPrepare(ref domain) || !DomainFrames.TryAllocateOwn(out Mfn page))
+        if ((uint)grants.HandlePageCount >= domain.Settings.MaximumHandlePages || !GrantTable.TryPrepare(ref domain) || !DomainFrames.TryAllocateOwn(out Mfn page))
         {
             return false;
         }

@@ -35,7 +35,7 @@ internal static class ForeignDomain
                 return XenError.NoSuchDomain;
             }
 
-            if (owner != self && !call.Domain.IsPrivileged)
+            if (!DomainControl.MayServe(ref call.Domain, owner))
             {
                 return XenError.NotPermitted;
             }
@@ -62,7 +62,7 @@ internal static class ForeignDomain
         if (id is DomainIds.Io or DomainIds.Xen)
         {
             owner = id;
-            return call.Domain.IsPrivileged || id == DomainIds.Io ? XenError.None : XenError.NotPermitted;
+            return id == DomainIds.Io || DomainControl.IsController(ref call.Domain) ? XenError.None : XenError.NotPermitted;
         }
 
         if (!DomainTable.Exists(id))
@@ -70,7 +70,7 @@ internal static class ForeignDomain
             return XenError.NoSuchDomain;
         }
 
-        if (!call.Domain.IsPrivileged)
+        if (!DomainControl.MayServe(ref call.Domain, id))
         {
             return XenError.NotPermitted;
         }

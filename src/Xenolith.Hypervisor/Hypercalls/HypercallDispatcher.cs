@@ -69,6 +69,9 @@ internal static class HypercallDispatcher
             case HypercallNumber.EventChannelOp: return EventChannelOpHypercall.Handle(ref call);
             case HypercallNumber.PhysdevOp: return PhysdevOpHypercall.Handle(ref call);
 
+            case HypercallNumber.Sysctl: return SysctlHypercall.Handle(ref call);
+            case HypercallNumber.Domctl: return DomctlHypercall.Handle(ref call);
+
             // No performance counters for guests, which would tell of others: Linux takes this answer for "switched off".
             case HypercallNumber.XenpmuOp: return HypercallResult.From(XenError.NotSupported);
             default: return HypercallResult.From(XenError.NotImplemented);

@@ -36,7 +36,7 @@ internal static class DeferredWork
         }
 
         ref FrameInfo info = ref FrameTable.At(vcpu.Memory.Deferred);
-        if (info.TypeCount != 0 && info.IsDismantling && !PageTypes.TryDrop(ref vcpu.Domain, vcpu.Memory.Deferred, ref preemption))
+        if (info.TypeCount != 0 && info.IsDismantling && !PageTypes.TryDrop(ref DomainTable.At(info.Owner), vcpu.Memory.Deferred, ref preemption))
         {
             return false;
         }

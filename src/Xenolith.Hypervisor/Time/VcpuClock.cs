@@ -64,12 +64,13 @@ internal static class VcpuClock
     internal static void UpdateWall(ref Domain domain)
     {
         Mfn page = domain.SharedInfo;
+        ulong seconds = s_wallSeconds + (ulong)domain.Settings.TimeOffset;
         ref uint version = ref PhysicalMemory.Word32(page, SharedInfoLayout.WallClockVersion);
         Volatile.Write(ref version, (version & ~1u) + 1);
         Interlocked.MemoryBarrier();
-        PhysicalMemory.Word32(page, SharedInfoLayout.WallClockSeconds) = (uint)s_wallSeconds;
+        PhysicalMemory.Word32(page, SharedInfoLayout.WallClockSeconds) = (uint)seconds;
         PhysicalMemory.Word32(page, SharedInfoLayout.WallClockNanoseconds) = s_wallNanoseconds;
-        PhysicalMemory.Word32(page, SharedInfoLayout.WallClockSecondsHigh) = (uint)(s_wallSeconds >> 32);
+        PhysicalMemory.Word32(page, SharedInfoLayout.WallClockSecondsHigh) = (uint)(seconds >> 32);
         Interlocked.MemoryBarrier();
         Volatile.Write(ref version, version + 1);
     }

@@ -68,6 +68,23 @@ internal static class DebugRegisterEmulation
         }
     }
 
+    /// <summary>Sets a register of a vcpu that is on no processor; a value that <see cref="Write"/> would refuse is passed by.</summary>
+    internal static void Preset(ref Vcpu vcpu, int number, ulong value)
+    {
+        if (number < 4 && new GuestAddress(value).IsGuestRange(8))
+        {
+            SetAddress(ref vcpu, number, value);
+        }
+        else if (number == 6 && value >> 32 == 0)
+        {
+            vcpu.Traps.Dr6 = value & ~0xFFFF_0FF0UL & 0xE00F;
+        }
+        else if (number == 7 && CheckControl(ref vcpu, value) == XenError.None)
+        {
+            vcpu.Traps.Dr7 = value;
+        }
+    }
+
     /// <summary>Loads the vcpu's breakpoints, if it has any enabled.</summary>
     internal static void Load(ref Vcpu vcpu)
     {
@@ -83,7 +100,7 @@ internal static class DebugRegisterEmulation
         DebugRegisters.Control = vcpu.Traps.Dr7;
     }
 
-    private static XenError WriteControl(ref Vcpu vcpu, ulong value)
+    private static XenError CheckControl(ref Vcpu vcpu, ulong value)
     {
         if (value >> 32 != 0)
         {
@@ -103,6 +120,17 @@ internal static class DebugRegisterEmulation
             {
                 return XenError.NotPermitted;
             }
+        }
+
+        return XenError.None;
+    }
+
+    private static XenError WriteControl(ref Vcpu vcpu, ulong value)
+    {
+        XenError error = CheckControl(ref vcpu, value);
+        if (error != XenError.None)
+        {
+            return error;
         }
 
         bool hadAny = (vcpu.Traps.Dr7 & EnableBits) != 0;

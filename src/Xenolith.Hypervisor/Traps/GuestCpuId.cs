@@ -20,7 +20,10 @@ internal static class GuestCpuId
     private const uint OsXsaveBit = 1u << 27;
     private const uint MtrrBit = 1u << 12;
 
-    internal static CpuIdResult Query(ref Vcpu vcpu, uint leaf, uint subleaf)
+    internal static CpuIdResult Query(ref Vcpu vcpu, uint leaf, uint subleaf) => Query(ref vcpu.Domain, (uint)vcpu.Id, leaf, subleaf);
+
+    /// <summary>What a vcpu of the domain would be told, whether it exists or not.</summary>
+    internal static CpuIdResult Query(ref Domain domain, uint vcpuId, uint leaf, uint subleaf)
     {
         if (leaf is >= HypervisorBase and < HypervisorBase + 0x1_0000)
         {
@@ -28,13 +31,14 @@ internal static class GuestCpuId
         }
 
         CpuIdResult result = CpuId.Query(leaf, subleaf);
+        domain.Features.Mask(leaf, subleaf, ref result);
         switch (leaf)
         {
             case 0:
                 result.Eax = Math.Min(result.Eax, 0xDu);
                 break;
             case 1:
-                result.Ebx = (result.Ebx & 0x0000_FFFF) | ((uint)vcpu.Id << 25) | 0x0001_0000;
+                result.Ebx = (result.Ebx & 0x0000_FFFF) | (vcpuId << 25) | 0x0001_0000;
                 result.Ecx = (result.Ecx & Leaf1EcxKept) | HypervisorBit;
                 result.Ecx |= (result.Ecx & XsaveBit) != 0 ? OsXsaveBit : 0;
                 result.Edx &= Leaf1EdxKept & ~MtrrBit;

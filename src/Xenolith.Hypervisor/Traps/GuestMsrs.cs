@@ -44,7 +44,7 @@ internal static class GuestMsrs
                 return true;
             default:
                 // A kernel without a #GP handler yet cannot survive the refusal.
-                return vcpu.Traps.Table[GeneralProtection].Address == 0;
+                return vcpu.Traps.Table[GeneralProtection].Address == 0 || vcpu.Domain.Settings.RelaxedMsrs;
         }
     }
 

@@ -8,6 +8,9 @@ namespace Xenolith.Machine;
 public static unsafe class Fpu
 {
     private const int LegacyBytes = 512;
+    private const int Xmm0 = 160;
+    private const int Xmm1 = 176;
+    private const int Xmm8 = 288;
 
     private static ProcessorValues s_xcr0;
 
@@ -45,6 +48,59 @@ public static unsafe class Fpu
 
         loaded = value;
         return true;
+    }
+
+    /// <summary>
+    /// Completes an area that has been saved: the vector registers that the entry path keeps in the context are put where they belong.
+    /// </summary>
+    public static void StoreKept(Mfn area, in KeptVectors kept)
+    {
+        PhysicalMemory.At<ulong>(area, Xmm0) = kept.Xmm0Low;
+        PhysicalMemory.At<ulong>(area, Xmm0 + 8) = kept.Xmm0High;
+        PhysicalMemory.At<ulong>(area, Xmm1) = kept.Xmm1Low;
+        PhysicalMemory.At<ulong>(area, Xmm1 + 8) = kept.Xmm1High;
+        PhysicalMemory.At<ulong>(area, Xmm8) = kept.Xmm8Low;
+        PhysicalMemory.At<ulong>(area, Xmm8 + 8) = kept.Xmm8High;
+        if (CpuFeatures.HasXsave)
+        {
+            PhysicalMemory.At<ulong>(area, LegacyBytes) |= 3;
+        }
+    }
+
+    /// <summary>The other way: an area that somebody has filled gives the context its part.</summary>
+    public static KeptVectors LoadKept(Mfn area) => new()
+    {
+        Xmm0Low = PhysicalMemory.At<ulong>(area, Xmm0),
+        Xmm0High = PhysicalMemory.At<ulong>(area, Xmm0 + 8),
+        Xmm1Low = PhysicalMemory.At<ulong>(area, Xmm1),
+        Xmm1High = PhysicalMemory.At<ulong>(area, Xmm1 + 8),
+        Xmm8Low = PhysicalMemory.At<ulong>(area, Xmm8),
+        Xmm8High = PhysicalMemory.At<ulong>(area, Xmm8 + 8),
+    };
+
+    /// <summary>
+    /// Looks over an area that was filled from outside. False: it has what guests may not have, or another form; it is then as after <see cref="Initialize"/>. What else the processor may refuse shows when it is loaded.
+    /// </summary>
+    public static bool TryFinishFilled(Mfn area)
+    {
+        const int HeaderBytes = 64;
+        if (!CpuFeatures.HasXsave)
+        {
+            return true;
+        }
+
+        bool isStandard = (PhysicalMemory.At<ulong>(area, LegacyBytes) & ~CpuFeatures.XsaveMask) == 0;
+        for (int offset = 8; offset < HeaderBytes; offset += 8)
+        {
+            isStandard &= PhysicalMemory.At<ulong>(area, LegacyBytes + offset) == 0;
+        }
+
+        if (!isStandard)
+        {
+            Initialize(area);
+        }
+
+        return isStandard;
     }
 
     /// <summary>Stores the processor's state into the area.</summary>

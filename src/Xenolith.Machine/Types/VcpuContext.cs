@@ -15,6 +15,8 @@ public struct VcpuContext
 
     [FieldOffset(AsmOffsets.ContextRegisters)] public GuestRegisters Registers;
 
+    [FieldOffset(AsmOffsets.ContextXmm)] public KeptVectors Kept;
+
     /// <summary>1 while the guest is in kernel mode, 0 in user mode (both run at CPL 3).</summary>
     [FieldOffset(AsmOffsets.ContextInKernel)] public byte InKernel;
 

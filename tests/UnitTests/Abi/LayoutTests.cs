@@ -21,6 +21,8 @@ public sealed class LayoutTests
         ["DomainIds Domain0"] = "a convention: the first domain",
         ["XenError None"] = "zero is success",
         ["XenError Restart"] = "never leaves the hypervisor",
+        ["DomainHandle _first"] = "an element of the array that the structure is",
+        ["HardwareWords _first"] = "as above",
         ["E820Entry -"] = "memory.h names the firmware's structure: EntriesOfTheMemoryMapAreTheFirmwares checks it",
         ["E820Entry Address"] = "as above",
         ["E820Entry Bytes"] = "as above",

@@ -20,8 +20,6 @@ public sealed class HypercallTableTests
         [(ulong)HypercallNumber.XsmOp] = "no security modules",
         [(ulong)HypercallNumber.XenoprofOp] = "removed from the interface",
         [(ulong)HypercallNumber.HvmOp] = "no fully virtualized domains",
-        [(ulong)HypercallNumber.Sysctl] = "comes with the toolstack",
-        [(ulong)HypercallNumber.Domctl] = "comes with the toolstack",
         [(ulong)HypercallNumber.KexecOp] = "no crash kernel",
         [(ulong)HypercallNumber.TmemOp] = "removed from the interface",
         [(ulong)HypercallNumber.ArgoOp] = "no Argo",

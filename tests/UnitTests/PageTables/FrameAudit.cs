@@ -42,9 +42,12 @@ internal sealed class FrameAudit
         Array.Clear(_typed);
         Array.Clear(_types);
         Array.Clear(_linear);
-        foreach (TestDomain domain in _domains)
+        for (int id = 0; id < DomainTable.Count; id++)
         {
-            CountDomain(domain);
+            if (DomainTable.IsTaken((uint)id))
+            {
+                CountDomain(ref DomainTable.At(id));
+            }
         }
 
         CountFrames();
@@ -54,10 +57,13 @@ internal sealed class FrameAudit
 
     private static void Fail(string what) => throw new AuditException(what);
 
-    private void CountDomain(TestDomain test)
+    private void CountDomain(ref Domain domain)
     {
-        ref Domain domain = ref test.Domain;
-        Add(domain.SharedInfo, PageType.Writable, "shared_info");
+        if (domain.State != DomainState.Dead)
+        {
+            Add(domain.SharedInfo, PageType.Writable, "shared_info");
+        }
+
         for (int page = 0; page < domain.Grants.FrameCount; page++)
         {
             Add(domain.Grants.FrameAt(page), PageType.Writable, "grant table");
@@ -65,8 +71,12 @@ internal sealed class FrameAudit
 
         for (int id = 0; id < domain.VcpuCount; id++)
         {
-            ref Vcpu vcpu = ref test.Vcpu(id);
-            Add(new MachineAddress(vcpu.Context.KernelRoot).Frame, PageType.L4, "kernel root");
+            ref Vcpu vcpu = ref VcpuTable.At(domain.VcpuIndex((uint)id));
+            if (vcpu.Context.KernelRoot != 0)
+            {
+                Add(new MachineAddress(vcpu.Context.KernelRoot).Frame, PageType.L4, "kernel root");
+            }
+
             if (vcpu.Context.UserRoot != 0)
             {
                 Add(new MachineAddress(vcpu.Context.UserRoot).Frame, PageType.L4, "user root");

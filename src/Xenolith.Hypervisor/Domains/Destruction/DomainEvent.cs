@@ -1,4 +1,4 @@
-// Telling the control domain that a domain's state has changed.
+// Telling the toolstack that a domain's state has changed.
 using Xenolith.Abi;
 using Xenolith.Hypervisor.EventChannels;
 
@@ -7,11 +7,5 @@ namespace Xenolith.Hypervisor.Domains;
 /// <summary>VIRQ_DOM_EXC: a domain has shut down, is dead, or is gone. Who gets it looks for himself which one.</summary>
 internal static class DomainEvent
 {
-    internal static void Raise()
-    {
-        if (DomainTable.Exists(DomainIds.Domain0))
-        {
-            EventPorts.RaiseGlobalVirq(ref DomainTable.At(DomainIds.Domain0), VirtualIrq.DomainException);
-        }
-    }
+    internal static void Raise() => GlobalVirqs.Raise(VirtualIrq.DomainException);
 }

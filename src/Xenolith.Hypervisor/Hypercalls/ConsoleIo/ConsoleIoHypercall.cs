@@ -49,7 +49,7 @@ internal static class ConsoleIoHypercall
 
             if (call.Domain.IsPrivileged)
             {
-                ConsoleOutput.Write(part);
+                ConsoleOutput.WritePassing(part);
             }
             else if (!DomainConsoles.TryWrite(ref call.Domain, part))
             {

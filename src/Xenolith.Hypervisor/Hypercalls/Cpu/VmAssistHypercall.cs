@@ -7,7 +7,7 @@ namespace Xenolith.Hypervisor.Hypercalls;
 internal static class VmAssistHypercall
 {
     /// <summary>4gb_segments, its notification, writable page tables, pae_extended_cr3, architectural_iopl, runstate update flag, m2p_strict.</summary>
-    private const ulong Known = 0x3F | (1UL << 32);
+    internal const ulong Known = 0x3F | (1UL << 32);
 
     internal static HypercallResult Handle(ref HypercallCall call)
     {

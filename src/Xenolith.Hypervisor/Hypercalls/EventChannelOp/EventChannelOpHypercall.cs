@@ -88,8 +88,7 @@ internal static class EventChannelOpHypercall
             return XenError.Fault;
         }
 
-        bool perVcpu = IsPerVcpu((VirtualIrq)virq);
-        if (virq >= (uint)VirtualIrq.Count || (!perVcpu && vcpuId != 0))
+        if (virq >= (uint)VirtualIrq.Count || (GlobalVirqs.IsGlobal(virq) && vcpuId != 0))
         {
             return XenError.Invalid;
         }
@@ -155,8 +154,6 @@ internal static class EventChannelOpHypercall
         return XenError.None;
     }
 
-    private static bool IsPerVcpu(VirtualIrq virq) => virq is VirtualIrq.Timer or VirtualIrq.Debug or VirtualIrq.Xenoprof or VirtualIrq.XenPmu;
-
     private static XenError Send(ref HypercallCall call, GuestAddress at)
     {
         if (!GuestMemory.TryRead(at, out uint port))
@@ -173,7 +170,7 @@ internal static class EventChannelOpHypercall
         switch (channel.State)
         {
             case EventChannelState.Interdomain:
-                EventPorts.SetPending(ref DomainTable.At(channel.RemoteDomain), channel.Number);
+                EventPorts.Notify(ref call.Domain, port);
                 return XenError.None;
             case EventChannelState.Ipi:
                 if (channel.Vcpu == call.Vcpu.Id)
@@ -197,12 +194,12 @@ internal static class EventChannelOpHypercall
 
     private static XenError Status(ref HypercallCall call, GuestAddress at)
     {
-        if (!GuestMemory.TryRead(at, out ushort id) || !GuestMemory.TryRead(at.Add(4), out uint port))
+        if (!GuestMemory.TryRead(at, out ushort requested) || !GuestMemory.TryRead(at.Add(4), out uint port))
         {
             return XenError.Fault;
         }
 
-        XenError error = TryResolve(ref call, ref id);
+        XenError error = DomainControl.TryServe(ref call.Domain, requested, out ushort id);
         if (error != XenError.None)
         {
             return error;
@@ -228,12 +225,12 @@ internal static class EventChannelOpHypercall
 
     private static XenError AllocateUnbound(ref HypercallCall call, GuestAddress at)
     {
-        if (!GuestMemory.TryRead(at, out ushort id) || !GuestMemory.TryRead(at.Add(2), out ushort remote))
+        if (!GuestMemory.TryRead(at, out ushort requested) || !GuestMemory.TryRead(at.Add(2), out ushort remote))
         {
             return XenError.Fault;
         }
 
-        XenError error = TryResolve(ref call, ref id);
+        XenError error = DomainControl.TryServe(ref call.Domain, requested, out ushort id);
         if (error != XenError.None)
         {
             return error;
@@ -290,7 +287,7 @@ internal static class EventChannelOpHypercall
         }
 
         ref EventChannel channel = ref call.Domain.Events.At(port);
-        if (channel.State == EventChannelState.Ipi || (channel.State == EventChannelState.Virq && IsPerVcpu((VirtualIrq)channel.Number)))
+        if (channel.State == EventChannelState.Ipi || (channel.State == EventChannelState.Virq && !GlobalVirqs.IsGlobal(channel.Number)))
         {
             return XenError.Invalid;
         }
@@ -318,12 +315,12 @@ internal static class EventChannelOpHypercall
     /// <summary>Closes all ports of the caller or of a domain that it controls; ports that are closed already cost a restart nothing.</summary>
     private static HypercallResult Reset(ref HypercallCall call, GuestAddress at)
     {
-        if (!GuestMemory.TryRead(at, out ushort id))
+        if (!GuestMemory.TryRead(at, out ushort requested))
         {
             return HypercallResult.From(XenError.Fault);
         }
 
-        XenError error = TryResolve(ref call, ref id);
+        XenError error = DomainControl.TryServe(ref call.Domain, requested, out ushort id);
         if (error != XenError.None)
         {
             return HypercallResult.From(error);
@@ -332,18 +329,6 @@ internal static class EventChannelOpHypercall
         ulong cursor = 0;
         Preemption preemption = Preemption.Start();
         return PortClosing.TryCloseAll(ref DomainTable.At(id), ref cursor, ref preemption) ? HypercallResult.Success : HypercallResult.Continue;
-    }
-
-    /// <summary>The domain of an argument: the caller itself, or one that it controls. Errors: NoSuchDomain, NotPermitted.</summary>
-    private static XenError TryResolve(ref HypercallCall call, ref ushort id)
-    {
-        id = id == DomainIds.Self ? call.Vcpu.DomainId : id;
-        if (!DomainTable.Exists(id))
-        {
-            return XenError.NoSuchDomain;
-        }
-
-        return id == call.Vcpu.DomainId || call.Domain.IsPrivileged ? XenError.None : XenError.NotPermitted;
     }
 
     private static XenError Store(GuestAddress at, uint port) => GuestMemory.TryWrite(at, port) ? XenError.None : XenError.Fault;

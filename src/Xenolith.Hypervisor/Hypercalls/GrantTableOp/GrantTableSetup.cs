@@ -103,7 +103,7 @@ internal static class GrantTableSetup
         if (status == GrantStatus.Okay)
         {
             request.FrameCount = (uint)DomainTable.At(id).Grants.FrameCount;
-            request.MaximumFrameCount = DomainGrants.MaximumFrames;
+            request.MaximumFrameCount = DomainTable.At(id).Settings.MaximumGrantFrames;
         }
 
         request.Status = (short)status;
@@ -126,13 +126,10 @@ internal static class GrantTableSetup
 
     /// <summary>Whose table is meant. Errors: BadDomain (there is none), PermissionDenied (another's).</summary>
     private static GrantStatus TryResolve(ref HypercallCall call, ushort requested, out ushort id)
-    {
-        id = requested == DomainIds.Self ? call.Vcpu.DomainId : requested;
-        if (!DomainTable.Exists(id))
+        => DomainControl.TryServe(ref call.Domain, requested, out id) switch
         {
-            return GrantStatus.BadDomain;
-        }
-
-        return id == call.Vcpu.DomainId || call.Domain.IsPrivileged ? GrantStatus.Okay : GrantStatus.PermissionDenied;
-    }
+            XenError.None => GrantStatus.Okay,
+            XenError.NoSuchDomain => GrantStatus.BadDomain,
+            _ => GrantStatus.PermissionDenied,
+        };
 }

@@ -30,13 +30,14 @@ internal static class AcquireResourceOperation
             return HypercallResult.From(XenError.Invalid);
         }
 
-        XenError error = MemoryOpHypercall.TryResolve(ref call, (ushort)head, out ushort id);
+        XenError error = DomainControl.TryServe(ref call.Domain, (ushort)head, out ushort id);
         if (error != XenError.None)
         {
             return HypercallResult.From(error);
         }
 
-        if (!call.Domain.IsPrivileged)
+        // What a domain has itself it gets by the grant table's own operations.
+        if (id == call.Domain.Id && !DomainControl.IsController(ref call.Domain))
         {
             return HypercallResult.From(XenError.NotPermitted);
         }
@@ -49,7 +50,7 @@ internal static class AcquireResourceOperation
 
         if (list == 0)
         {
-            return AnswerSize(at, count, start);
+            return AnswerSize(ref DomainTable.At(id), at, count, start);
         }
 
         return first > DomainGrants.MaximumFrames || count > DomainGrants.MaximumFrames - first
@@ -57,14 +58,14 @@ internal static class AcquireResourceOperation
             : ListFrames(ref call, ref DomainTable.At(id), (uint)first, count, list, start);
     }
 
-    private static HypercallResult AnswerSize(GuestAddress at, uint count, ulong start)
+    private static HypercallResult AnswerSize(ref Domain domain, GuestAddress at, uint count, ulong start)
     {
         if (count != 0 || start != 0)
         {
             return HypercallResult.From(XenError.Invalid);
         }
 
-        return GuestMemory.TryWrite(at.Add(8), (uint)DomainGrants.MaximumFrames) ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
+        return GuestMemory.TryWrite(at.Add(8), domain.Settings.MaximumGrantFrames) ? HypercallResult.Success : HypercallResult.From(XenError.Fault);
     }
 
     private static HypercallResult ListFrames(ref HypercallCall call, ref Domain domain, uint first, uint count, ulong list, ulong start)

@@ -86,7 +86,7 @@ internal static class ExchangeOperation
             return XenError.Fault;
         }
 
-        return MemoryOpHypercall.TryResolve(ref call, exchange.In.DomainId, out id);
+        return DomainControl.TryServe(ref call.Domain, exchange.In.DomainId, out id);
     }
 
     private static XenError Once(ref Domain domain, in MemoryExchange exchange, ulong inFirst, ulong inCount, ulong outFirst, ulong outCount)

@@ -33,7 +33,7 @@ internal static class MachineToPhysicalOperations
             return HypercallResult.From(XenError.Fault);
         }
 
-        if (!call.Domain.IsPrivileged)
+        if (!DomainControl.IsController(ref call.Domain))
         {
             return HypercallResult.From(XenError.NotPermitted);
         }

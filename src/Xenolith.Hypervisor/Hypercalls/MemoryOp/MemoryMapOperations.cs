@@ -49,7 +49,7 @@ internal static class MemoryMapOperations
             return HypercallResult.From(XenError.Invalid);
         }
 
-        XenError error = MemoryOpHypercall.TryResolve(ref call, requested, out ushort id);
+        XenError error = DomainControl.TryServe(ref call.Domain, requested, out ushort id);
         if (error != XenError.None)
         {
             return HypercallResult.From(error);
@@ -86,7 +86,7 @@ internal static class MemoryMapOperations
     /// <summary>struct xen_memory_map: capacity in, count out, entries of 20 bytes; a null buffer asks for the count.</summary>
     internal static HypercallResult Machine(ref HypercallCall call)
     {
-        if (!call.Domain.IsPrivileged)
+        if (!DomainControl.IsController(ref call.Domain))
         {
             return HypercallResult.From(XenError.NotPermitted);
         }

@@ -61,7 +61,7 @@ internal static class MemoryOpHypercall
             return HypercallResult.From(XenError.Fault);
         }
 
-        XenError error = TryResolve(ref call, requested, out ushort id);
+        XenError error = DomainControl.TryServe(ref call.Domain, requested, out ushort id);
         if (error != XenError.None)
         {
             return HypercallResult.From(error);
@@ -87,19 +87,7 @@ internal static class MemoryOpHypercall
             return HypercallResult.From(XenError.Fault);
         }
 
-        XenError error = TryResolve(ref call, requested, out _);
+        XenError error = DomainControl.TryServe(ref call.Domain, requested, out _);
         return HypercallResult.From(error == XenError.None ? reason : error);
-    }
-
-    /// <summary>The domain of an argument: the caller itself, or one that it controls. Errors: NoSuchDomain, NotPermitted.</summary>
-    internal static XenError TryResolve(ref HypercallCall call, ushort requested, out ushort id)
-    {
-        id = requested == DomainIds.Self ? call.Vcpu.DomainId : requested;
-        if (!DomainTable.Exists(id))
-        {
-            return XenError.NoSuchDomain;
-        }
-
-        return id == call.Vcpu.DomainId || call.Domain.IsPrivileged ? XenError.None : XenError.NotPermitted;
     }
 }

@@ -114,7 +114,7 @@ internal static class ReservationOperations
 
         id = reservation.DomainId == DomainIds.Self ? call.Vcpu.DomainId : reservation.DomainId;
         int bits = (int)(reservation.MemoryFlags & 0xFF);
-        return MemoryOpHypercall.TryResolve(ref call, reservation.DomainId, out _) == XenError.None
+        return DomainControl.TryServe(ref call.Domain, reservation.DomainId, out _) == XenError.None
             && reservation.ExtentOrder <= MaximumOrder
             && reservation.ExtentCount <= MaximumExtents
             && start <= reservation.ExtentCount
@@ -128,7 +128,7 @@ internal static class ReservationOperations
     /// </summary>
     internal static HypercallResult Claim(ref HypercallCall call)
     {
-        if (!call.Domain.IsPrivileged)
+        if (!DomainControl.IsController(ref call.Domain))
         {
             return HypercallResult.From(XenError.NotPermitted);
         }

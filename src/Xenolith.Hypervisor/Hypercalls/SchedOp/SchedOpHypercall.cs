@@ -69,7 +69,7 @@ internal static class SchedOpHypercall
             return XenError.NoSuchDomain;
         }
 
-        if (!call.Domain.IsPrivileged)
+        if (id == call.Domain.Id ? !DomainControl.IsController(ref call.Domain) : !DomainControl.MayServe(ref call.Domain, id))
         {
             return XenError.NotPermitted;
         }

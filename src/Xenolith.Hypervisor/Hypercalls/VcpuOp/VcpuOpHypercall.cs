@@ -31,7 +31,7 @@ internal static class VcpuOpHypercall
         bool isCaller = index == call.Vcpu.Index;
         switch (call.Argument0)
         {
-            case 0: return HypercallResult.From(vcpu.IsInitialized ? XenError.Exists : VcpuContextLoader.TryLoad(ref vcpu, at));
+            case 0: return Initialize(ref call.Vcpu, ref vcpu, at);
             case 1: return HypercallResult.From(Up(ref vcpu));
             case 2:
                 Down(ref call.Domain, ref vcpu);
@@ -73,6 +73,18 @@ internal static class VcpuOpHypercall
             case 13: return HypercallResult.From(RegisterTime(ref vcpu, at, isCaller));
             default: return HypercallResult.From(XenError.NotImplemented);
         }
+    }
+
+    private static HypercallResult Initialize(ref Vcpu caller, ref Vcpu vcpu, GuestAddress at)
+    {
+        if (vcpu.IsInitialized)
+        {
+            return HypercallResult.From(XenError.Exists);
+        }
+
+        Preemption preemption = Preemption.Start();
+        XenError error = VcpuContextLoader.TryLoad(ref caller, ref vcpu, at, false, ref preemption);
+        return error == XenError.Restart ? HypercallResult.Continue : HypercallResult.From(error);
     }
 
     private static XenError Up(ref Vcpu vcpu)
