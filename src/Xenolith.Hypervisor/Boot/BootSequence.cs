@@ -189,6 +189,7 @@ public static class BootSequence
             }
         }
 
+        ConsoleInput.ChooseFirst();
         SecondaryProcessors.Release();
         int index = ReturnToGuest.Run(-1);
         HypervisorLock.Exit();

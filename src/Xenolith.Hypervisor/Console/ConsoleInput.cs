@@ -1,4 +1,4 @@
-// Input of the serial port: Domain 0's, or the hypervisor's debug keys.
+// Input of the serial port: Domain 0's, another domain's, or the hypervisor's debug keys.
 using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Diagnostics;
@@ -8,18 +8,25 @@ using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Console;
 
-/// <summary>Ctrl-A three times switches whom the keys go to.</summary>
+/// <summary>
+/// Ctrl-A three times hands the keys on: from Domain 0 to each boot-time domain with a console in turn, then to the hypervisor, then to
+/// Domain 0 again.
+/// </summary>
 internal static class ConsoleInput
 {
     private const byte SwitchKey = 1;
     private const int SwitchCount = 3;
     private const int BufferBytes = 1024;
+    private const int ToHypervisor = -1;
+    private const int ToDomain0 = 0;
 
     private static Storage s_buffer;
     private static uint s_head;
     private static uint s_tail;
     private static int s_switchKeys;
-    private static bool s_isForHypervisor;
+
+    /// <summary>Whom the keys go to: the slot of a domain's console, or one of the constants above.</summary>
+    private static int s_target;
 
     /// <summary>The port's interrupt: takes what has arrived.</summary>
     internal static void OnInterrupt()
@@ -30,9 +37,37 @@ internal static class ConsoleInput
             arrived |= Take(value);
         }
 
-        if (arrived && DomainTable.Exists(0))
+        if (!arrived)
         {
-            EventPorts.RaiseGlobalVirq(ref DomainTable.At(0), VirtualIrq.Console);
+            return;
+        }
+
+        if (s_target > 0)
+        {
+            DomainConsoles.NotifyInput(s_target);
+        }
+        else if (DomainTable.Exists(DomainIds.Domain0))
+        {
+            EventPorts.RaiseGlobalVirq(ref DomainTable.At(DomainIds.Domain0), VirtualIrq.Console);
+        }
+    }
+
+    /// <summary>Without Domain 0 the keys go to the first domain that takes any.</summary>
+    internal static void ChooseFirst()
+    {
+        if (!DomainTable.Exists(DomainIds.Domain0))
+        {
+            SetTarget(Next(ToDomain0));
+        }
+    }
+
+    /// <summary>A domain's console is gone: the keys go to whoever comes after it.</summary>
+    internal static void OnClosed(int slot)
+    {
+        if (s_target == slot)
+        {
+            SetTarget(DomainTable.Exists(DomainIds.Domain0) ? ToDomain0 : Next(slot));
+            Announce();
         }
     }
 
@@ -49,7 +84,7 @@ internal static class ConsoleInput
         return true;
     }
 
-    /// <summary>True when bytes have come for Domain 0. Switch keys are held back until it is clear that they switch nothing.</summary>
+    /// <summary>True when bytes have come for a domain. Switch keys are held back until it is clear that they switch nothing.</summary>
     private static bool Take(byte value)
     {
         if (value == SwitchKey && ++s_switchKeys < SwitchCount)
@@ -60,16 +95,14 @@ internal static class ConsoleInput
         if (s_switchKeys == SwitchCount)
         {
             s_switchKeys = 0;
-            s_isForHypervisor = !s_isForHypervisor;
-            Log.Always("console"u8).Text(s_isForHypervisor
-                ? "input goes to the hypervisor (h for help, Ctrl-A three times to switch back)"u8
-                : "input goes to Domain 0 (Ctrl-A three times to switch)"u8).End();
+            SetTarget(Next(s_target));
+            Announce();
             return false;
         }
 
         int held = s_switchKeys;
         s_switchKeys = 0;
-        if (s_isForHypervisor)
+        if (s_target == ToHypervisor)
         {
             DebugKeys.Press(value);
             return false;
@@ -84,9 +117,48 @@ internal static class ConsoleInput
         return true;
     }
 
+    /// <summary>Who has the keys after a target.</summary>
+    private static int Next(int target)
+    {
+        if (target == ToHypervisor && DomainTable.Exists(DomainIds.Domain0))
+        {
+            return ToDomain0;
+        }
+
+        int slot = DomainConsoles.Next(Math.Max(target, 0));
+        return slot != 0 ? slot : ToHypervisor;
+    }
+
+    private static void SetTarget(int target)
+    {
+        s_target = target;
+        DomainConsoles.SetInteractive(Math.Max(target, 0));
+    }
+
+    private static void Announce()
+    {
+        ConsoleOutput.StartLine();
+        Log line = Log.Always("console"u8).Text("input goes to "u8);
+        if (s_target > 0)
+        {
+            line = line.Text("domain '"u8).Text(DomainConsoles.NameAt(s_target)).Text("' (Ctrl-A three times to switch)"u8);
+        }
+        else
+        {
+            line = line.Text(s_target == ToHypervisor ? "the hypervisor (h for help, Ctrl-A three times to switch)"u8 : "Domain 0 (Ctrl-A three times to switch)"u8);
+        }
+
+        line.End();
+        DomainConsoles.ShowInteractive();
+    }
+
     private static void Put(byte value)
     {
-        if (s_head - s_tail < BufferBytes)
+        if (s_target > 0)
+        {
+            DomainConsoles.PutInput(s_target, value);
+        }
+        else if (s_head - s_tail < BufferBytes)
         {
             s_buffer[(int)(s_head++ % BufferBytes)] = value;
         }

@@ -77,8 +77,9 @@ internal static class DebugKeys
             }
 
             ref Domain domain = ref DomainTable.At(id);
-            Log.Always("keys"u8).Text("d"u8).Decimal((ulong)id).Text(" "u8).Text(StateName(domain.State)).Text(", vcpus "u8).Decimal((ulong)domain.VcpuCount)
-                .Text(" pages "u8).Decimal(domain.Memory.TotalPages).Text(" of "u8).Decimal(domain.Memory.MaximumPages).End();
+            Name(Log.Always("keys"u8).Text("d"u8).Decimal((ulong)id).Text(" "u8), ref domain).Text(StateName(domain.State)).Text(", vcpus "u8)
+                .Decimal((ulong)domain.VcpuCount).Text(", memory "u8).Decimal(domain.Memory.TotalPages >> 8).Text(" MiB ("u8).Decimal(domain.Memory.TotalPages)
+                .Text(" pages of "u8).Decimal(domain.Memory.MaximumPages).Text("), processor time "u8).Decimal(RunningTime(ref domain) / 1_000_000).Text(" ms"u8).End();
             for (uint vcpuId = 0; vcpuId < (uint)domain.VcpuCount; vcpuId++)
             {
                 ref Vcpu vcpu = ref VcpuTable.At(domain.VcpuIndex(vcpuId));
@@ -87,6 +88,25 @@ internal static class DebugKeys
                     .Text(VcpuInfoPage.IsPending(ref vcpu) ? ", one pending"u8 : ""u8).End();
             }
         }
+    }
+
+    /// <summary>The name of a boot-time domain, which the hypervisor knows; others' names are their toolstack's.</summary>
+    private static Log Name(Log line, ref Domain domain)
+    {
+        ReadOnlySpan<byte> name = DomainConsoles.NameOf(ref domain);
+        return name.IsEmpty ? line : line.Text("'"u8).Text(name).Text("' "u8);
+    }
+
+    /// <summary>Nanoseconds that all vcpus have run.</summary>
+    private static ulong RunningTime(ref Domain domain)
+    {
+        ulong time = 0;
+        for (uint id = 0; id < (uint)domain.VcpuCount; id++)
+        {
+            time += VcpuTable.At(domain.VcpuIndex(id)).Time.Running;
+        }
+
+        return time;
     }
 
     private static ReadOnlySpan<byte> StateName(DomainState state) => state switch

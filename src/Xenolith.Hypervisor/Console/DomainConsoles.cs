@@ -78,7 +78,7 @@ internal static class DomainConsoles
         return console.Port;
     }
 
-    /// <summary>Prints what the domain has said at its end, as far as that is allowed; the console stays.</summary>
+    /// <summary>Prints what an ended domain has said last, as far as that is allowed; whoever talked to it talks to another one.</summary>
     internal static void End(ref Domain domain)
     {
         if (domain.ConsoleSlot != 0)
@@ -87,8 +87,60 @@ internal static class DomainConsoles
             Take(ref console, ConsoleRingPage.OutputBytes);
             console.IsWaiting = false;
             console.Flush();
+            ConsoleInput.OnClosed(console.Slot);
         }
     }
+
+    /// <summary>The name of the console in a slot that is in use.</summary>
+    internal static ReadOnlySpan<byte> NameAt(int slot) => DomainConsole.Name(ref s_consoles[slot - 1]);
+
+    /// <summary>Whether a console has the name that this one, with its number, would have.</summary>
+    internal static bool HasName(ReadOnlySpan<byte> name, int number)
+    {
+        DomainConsole wanted = default;
+        wanted.SetName(name, number);
+        for (int slot = 0; slot < s_consoles.Count; slot++)
+        {
+            if (s_consoles[slot].IsInUse && DomainConsole.Name(ref s_consoles[slot]).SequenceEqual(DomainConsole.Name(ref wanted)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>The slot after another one whose domain runs; 0: there is none.</summary>
+    internal static int Next(int slot)
+    {
+        for (int next = slot; next < s_consoles.Count; next++)
+        {
+            if (s_consoles[next].IsInUse && DomainTable.At(s_consoles[next].DomainId).State == DomainState.Running)
+            {
+                return next + 1;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>Somebody talks to that domain from now on: what it writes is shown as it comes. 0: to none.</summary>
+    internal static void SetInteractive(int slot) => s_interactive = slot;
+
+    /// <summary>Shows the line that the domain which is talked to has begun.</summary>
+    internal static void ShowInteractive()
+    {
+        if (s_interactive != 0)
+        {
+            s_consoles[s_interactive - 1].ShowPart();
+        }
+    }
+
+    /// <summary>A key for the domain; lost when it does not read what it has got.</summary>
+    internal static void PutInput(int slot, byte value) => s_consoles[slot - 1].Ring.TryWrite(value);
+
+    /// <summary>Tells the domain that it has got keys.</summary>
+    internal static void NotifyInput(int slot) => Notify(ref s_consoles[slot - 1]);
 
     /// <summary>The guest has sent the event of a port that belongs to the hypervisor.</summary>
     internal static void OnEvent(ref Domain domain, uint port)

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using Xenolith.Abi;
 using Xenolith.Hypervisor;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Hypercalls;
@@ -118,6 +119,7 @@ internal sealed class TestDomain
         int frames = (int)FakeMachine.FrameCount;
         FrameTable.Initialize(NewTable<FrameInfo>(frames));
         DomainTable.Initialize(GrowableTable<Domain>.Reserve(DomainTable.Capacity));
+        DomainConsoles.Initialize(GrowableTable<DomainConsole>.Reserve(DomainConsoles.Capacity));
         VcpuTable.Initialize(GrowableTable<Vcpu>.Reserve(VcpuTable.Capacity), GrowableTable<VcpuContext>.Reserve(VcpuTable.Capacity));
         FrameTable.Reserve(new Mfn(FrameTable.LowFrames), FakeMachine.FrameCount);
         FrameAllocator.Initialize();

@@ -106,6 +106,12 @@ internal static class GuestBuilder
             return false;
         }
 
+        if (DomainConsoles.HasName(options.Name, number))
+        {
+            NotStarted(options.Name, number).Text("another domain has that name already"u8).End();
+            return false;
+        }
+
         ulong needed = GuestRequests.FramesOf(in options);
         if (FrameAllocator.FreeFrames < needed || FrameAllocator.FreeFrames - needed < kept)
         {
