@@ -25,7 +25,7 @@ public sealed class BootDomainTests
         machine.WaitFor("input goes to domain 'web'");
         machine.Type("echo the answer is $((6 * 7))");
         machine.WaitFor("the answer is 42");
-        machine.Type("head -c 20000 /dev/zero | tr '\\0' x | fold -w 100 | sed 's/$/./'; echo all of it");
+        machine.Type("head -c 20000 /dev/zero | tr '\\0' x | fold -w 100 | sed 's/$/./'; echo; echo all of it");
         string flood = machine.WaitFor("] all of it");
         Assert.Equal(20000, flood.Split('\n').Where(line => line.EndsWith('.')).Sum(line => line.Count(letter => letter == 'x')));
 
