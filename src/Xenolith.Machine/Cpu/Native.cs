@@ -67,7 +67,6 @@ internal static unsafe class Native
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "fxrstor_try")] internal static extern bool TryFxrstor(byte* area);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "xsetbv_try")] internal static extern bool TryXsetbv(ulong value);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "cpu_xgetbv")] internal static extern ulong ReadXcr0();
-    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "cpu_clear_page")] internal static extern void ClearPage(byte* page);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "cpu_copy_page")] internal static extern void CopyPage(byte* to, byte* from);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_copy")] internal static extern bool GuestCopy(void* to, void* from, nuint bytes);
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_read8")] internal static extern bool GuestRead8(void* to, void* from);

@@ -75,7 +75,25 @@ public static unsafe class PhysicalMemory
         return isCovered && isOutside;
     }
 
-    public static void Clear(Mfn frame) => Native.ClearPage((byte*)DirectMap(frame));
+    /// <summary>Fills the frame with zeros, eight words a step: under a translator a string instruction takes longer.</summary>
+    public static void Clear(Mfn frame)
+    {
+        const int WordsPerStep = 8;
+
+        // SAFETY: the 512 words of the frame that DirectMap checked.
+        ulong* at = (ulong*)DirectMap(frame);
+        for (ulong* end = at + 512; at != end; at += WordsPerStep)
+        {
+            at[0] = 0;
+            at[1] = 0;
+            at[2] = 0;
+            at[3] = 0;
+            at[4] = 0;
+            at[5] = 0;
+            at[6] = 0;
+            at[7] = 0;
+        }
+    }
 
     public static void Copy(Mfn to, Mfn from) => Native.CopyPage((byte*)DirectMap(to), (byte*)DirectMap(from));
 

@@ -178,17 +178,7 @@ ROUTINE cpu_xgetbv
         orq %rdx, %rax
         ret
 
-// void cpu_clear_page(void*), cpu_copy_page(void* to, void* from). A translator makes each step of a string instruction anew.
-ROUTINE cpu_clear_page
-        xorps %xmm0, %xmm0
-        leaq 4096(%rdi), %rax
-1:      .irp offset, 0, 16, 32, 48, 64, 80, 96, 112
-        movaps %xmm0, \offset(%rdi)
-        .endr
-        subq $-128, %rdi
-        cmpq %rax, %rdi
-        jne 1b
-        ret
+// void cpu_copy_page(void* to, void* from)
 ROUTINE cpu_copy_page
         movl $512, %ecx
         rep movsq

@@ -182,8 +182,6 @@ internal static unsafe class Native
 
     internal static ulong ReadXcr0() => FakeCpu.Xcr0;
 
-    internal static void ClearPage(byte* page) => NativeMemory.Clear(page, 4096);
-
     internal static void CopyPage(byte* to, byte* from) => NativeMemory.Copy(from, to, 4096);
 
     private static bool TryLoadSelector(int register, ushort selector)

@@ -1,4 +1,6 @@
 // Twin of Memory/PhysicalMemory.cs: RAM is a block of this process.
+using System.Runtime.InteropServices;
+
 namespace Xenolith.Machine;
 
 /// <summary>Frames of the fake machine's RAM, with the checks of the real one.</summary>
@@ -56,7 +58,7 @@ public static unsafe class PhysicalMemory
         return isCovered && isOutside;
     }
 
-    public static void Clear(Mfn frame) => Native.ClearPage((byte*)DirectMap(frame, 1));
+    public static void Clear(Mfn frame) => NativeMemory.Clear(DirectMap(frame, 1), 4096);
 
     public static void Copy(Mfn to, Mfn from) => Native.CopyPage((byte*)DirectMap(to, 1), (byte*)DirectMap(from, 1));
 
