@@ -91,6 +91,45 @@ public sealed class BootDomainTests
         Assert.Contains("Linux", machine.Run("uname"), StringComparison.Ordinal);
     }
 
+    /// <summary>A domain that has ended is gone and its memory free, unless its module says otherwise.</summary>
+    [Fact]
+    public void AreDestroyedAtTheirEndOrKept()
+    {
+        string kernel = Guest("hello");
+        using BootedMachine machine = new(
+            "--append", "console=hvc0 quiet", "--domain", $"gone kernel={kernel} ramdisk=none memory=64", "--domain", $"kept kernel={kernel} ramdisk=none memory=64 on_reboot=preserve");
+        machine.OpenShell();
+        machine.Press(SwitchKeys);
+        machine.WaitFor("input goes to the hypervisor");
+        machine.Press("q");
+        Assert.DoesNotContain("'gone'", machine.WaitFor("d2 'kept' shut down, vcpus 1, memory 64 MiB"), StringComparison.Ordinal);
+        machine.Press("m");
+        machine.WaitFor("frames free ");
+        Assert.InRange(int.Parse(machine.WaitFor(" of "), System.Globalization.CultureInfo.InvariantCulture), 64 << 8, 66 << 8);
+    }
+
+    /// <summary>The domain comes back, as often as it ends; its kernel and RAM disk are still there.</summary>
+    [Fact]
+    public void AreStartedAgainWhenTheModuleSaysSo()
+    {
+        using BootedMachine machine = new(
+            "--kernel", "none", "--memory", "384", "--domain", "again memory=96 on_reboot=restart -- console=hvc0 quiet xenolith.name=again", "--domain", $"other kernel={Guest("hello")} ramdisk=none memory=8");
+        machine.WaitFor("kernels and RAM disks that stay for domains that may restart: ");
+        machine.WaitFor("[boot] domain 'again': d1, memory 96 MiB");
+        for (int life = 0; life < 2; life++)
+        {
+            machine.WaitFor("again:~# ");
+            machine.Type("reboot");
+            machine.WaitFor("shuts down: reboot");
+            machine.WaitFor("[boot] domain 'again': d");
+        }
+
+        machine.WaitFor("again:~# ");
+        machine.Type("poweroff");
+        machine.WaitFor("there is no Domain 0, and the last domain has ended");
+        Assert.Equal(0, machine.WaitForExit());
+    }
+
     /// <summary>Each costs its own domain the start, in one sentence; the rest boots.</summary>
     [Fact]
     public void AreNotStartedWhenSomethingIsWrong()

@@ -56,6 +56,7 @@ public static class BootSequence
             Domain0Builder.Unpack();
         }
 
+        GuestBuilder.PlanRestarts();
         BootMemory.GiveToAllocator();
         ulong kept = hasDomain0 ? Domain0Builder.Begin() : 0;
         GuestBuilder.BuildAll(kept, hasDomain0 ? Domain0Builder.ReturnedFrames : 0);

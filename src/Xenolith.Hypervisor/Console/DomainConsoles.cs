@@ -142,6 +142,19 @@ internal static class DomainConsoles
     /// <summary>Tells the domain that it has got keys.</summary>
     internal static void NotifyInput(int slot) => Notify(ref s_consoles[slot - 1]);
 
+    /// <summary>The domain is being destroyed: prints what it has said last, and lets go of its page.</summary>
+    internal static void Close(ref Domain domain)
+    {
+        if (domain.ConsoleSlot != 0)
+        {
+            End(ref domain);
+            ref DomainConsole console = ref s_consoles[domain.ConsoleSlot - 1];
+            console.IsInUse = false;
+            domain.ConsoleSlot = 0;
+            DomainFrames.ReleaseShared(console.Ring.Frame);
+        }
+    }
+
     /// <summary>The guest has sent the event of a port that belongs to the hypervisor.</summary>
     internal static void OnEvent(ref Domain domain, uint port)
     {

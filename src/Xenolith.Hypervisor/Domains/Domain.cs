@@ -34,6 +34,8 @@ public struct Domain
     /// <summary>Bits of vm_assist that are enabled (public xen.h, VMASST_TYPE_*).</summary>
     public ulong Assists;
 
+    public BootOrigin Boot;
+
     /// <summary>Number of the console that the hypervisor serves for it, from 1 on; 0: none.</summary>
     public int ConsoleSlot;
 

@@ -1,5 +1,6 @@
 // When the next thing is due, and what to do then.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Boot.Guests;
 using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.EventChannels;
@@ -101,6 +102,7 @@ internal static class Timers
             next = Earlier(next, DomainReaper.Serve(now));
         }
 
+        next = Earlier(next, GuestRestarts.Serve(now));
         processor.ProgrammedDeadline = next;
         if (next != Never)
         {

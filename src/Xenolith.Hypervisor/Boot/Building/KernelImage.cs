@@ -56,6 +56,10 @@ internal struct KernelImage
         return LoadError.None;
     }
 
+    /// <summary>Frames that the unpacked file of a module will take; 0: the module itself will do, or cannot be used.</summary>
+    internal static ulong FramesOf(in BootModule module)
+        => KernelUnpacker.TryInspect(module.Contents, out _, out uint unpackedBytes) == LoadError.None ? ((ulong)unpackedBytes + 4095) >> 12 : 0;
+
     /// <summary>Reads the headers. Errors: those of <see cref="Elf64"/>, of <see cref="XenNotes"/> and of a kernel that cannot be loaded.</summary>
     internal readonly LoadError TryOpen(out Elf64 elf, out XenNotes notes, out ulong start, out ulong end)
     {

@@ -45,9 +45,14 @@ internal static class Domain0Builder
         return s_pages + Reserve.Frames;
     }
 
+    /// <summary>The unpacked kernel stays in memory: another domain has the same one and may be built again.</summary>
+    internal static bool KeepsKernel { get; set; }
+
     /// <summary>What the loader's copies occupy becomes free, or a part of Domain 0, while it is built.</summary>
     internal static ulong ReturnedFrames
-        => s_kernel.OwnFrames + BootModules.Kernel.Frames + (BootModules.HasRamDisk ? BootModules.RamDisk.Frames : 0);
+        => (KeepsKernel ? 0 : s_kernel.OwnFrames) + (KeepsModule ? 0 : BootModules.Kernel.Frames) + (BootModules.HasRamDisk ? BootModules.RamDisk.Frames : 0);
+
+    private static bool KeepsModule => KeepsKernel && s_kernel.OwnFrames == 0;
 
     /// <summary>Builds Domain 0 or stops the boot.</summary>
     internal static void Build()
@@ -72,8 +77,7 @@ internal static class Domain0Builder
         if (filled)
         {
             KernelLoader.Load(in elf, in notes, in layout, ref memory);
-            s_kernel.Free();
-            FreeModule(ref BootModules.Kernel);
+            FreeKernel();
             filled = AddRamDisk(ref domain, ref memory, in layout, hasRamDisk) && memory.TryFillRest(ref domain, in layout, pages);
         }
 
@@ -142,6 +146,19 @@ internal static class Domain0Builder
         writer.Write(module.Contents);
         FreeModule(ref module);
         return true;
+    }
+
+    private static void FreeKernel()
+    {
+        if (!KeepsModule)
+        {
+            FreeModule(ref BootModules.Kernel);
+        }
+
+        if (!KeepsKernel)
+        {
+            s_kernel.Free();
+        }
     }
 
     private static void FreeModule(ref BootModule module) => FrameAllocator.AddRange(module.Start.Frame, module.Frames);

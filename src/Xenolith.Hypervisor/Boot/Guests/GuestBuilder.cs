@@ -30,6 +30,26 @@ internal static class GuestBuilder
     /// <summary>Pages of all domains that were built.</summary>
     internal static ulong BuiltPages { get; private set; }
 
+    /// <summary>Decides which modules and kernels stay in memory, since some end of a domain has it built again.</summary>
+    internal static void PlanRestarts()
+    {
+        for (int request = 0; request < GuestRequests.Count; request++)
+        {
+            if (GuestRequests.MayRestart(request))
+            {
+                bool isDomain0s = HasDomain0sKernel(request);
+                Domain0Builder.KeepsKernel |= isDomain0s;
+                GuestRequests.Keep(request, !isDomain0s && FindSame(request, false) == None);
+            }
+        }
+
+        ulong frames = GuestRequests.KeptFrames + (Domain0Builder.KeepsKernel ? Domain0Builder.Kernel.OwnFrames : 0);
+        if (frames != 0)
+        {
+            Log.Line("boot"u8).Text("kernels and RAM disks that stay for domains that may restart: "u8).Decimal(frames >> 8).Text(" MiB"u8).End();
+        }
+    }
+
     /// <summary>Builds all. So many frames have to be there in the end, and so many more than now will be.</summary>
     internal static void BuildAll(ulong keptFrames, ulong returnedFrames)
     {
@@ -44,39 +64,68 @@ internal static class GuestBuilder
                 continue;
             }
 
-            ulong kept = keptFrames > returnedFrames + s_kernel.OwnFrames ? keptFrames - returnedFrames - s_kernel.OwnFrames : 0;
-            for (int number = 1; number <= options.Instances && TryBuild(request, in options, options.Count == 0 ? 0 : number, in kernel, kept); number++)
+            GuestRequests.Kept(request) = options.MayRestart ? kernel : default;
+            ulong returned = returnedFrames + (IsLastKept ? 0 : s_kernel.OwnFrames);
+            ulong kept = keptFrames > returned ? keptFrames - returned : 0;
+            for (int number = 1; number <= options.Instances && TryBuild(request, in options, options.Count == 0 ? 0 : number, in kernel, kept, out _); number++)
             {
                 Built++;
                 BuiltPages += options.Pages;
             }
         }
 
-        s_kernel.Free();
-        for (int request = 0; request < GuestRequests.Count; request++)
-        {
-            FreeModule(ref GuestRequests.Kernel(request));
-            if (GuestRequests.HasRamDisk(request))
-            {
-                FreeModule(ref GuestRequests.RamDisk(request));
-            }
-        }
+        FreeLast();
+        GuestRequests.FreeModules();
     }
 
-    /// <summary>The request's kernel, unpacked: Domain 0's or the last one when the modules are the same.</summary>
+    /// <summary>Builds a domain of a request that has kept its kernel, when another one has ended. What prevents it is said.</summary>
+    internal static bool TryBuildAgain(int request, int number, out ushort id)
+    {
+        GuestOptions options = GuestRequests.Options(request);
+        return TryBuild(request, in options, number, in GuestRequests.Kept(request), FrameAllocator.StakedFrames, out id);
+    }
+
+    private static bool IsLastKept => s_unpacked != None && GuestRequests.Kept(s_unpacked).Exists;
+
+    private static bool HasDomain0sKernel(int request)
+        => Domain0Builder.Kernel.Exists && GuestRequests.Kernel(request).Contents.SequenceEqual(BootModules.Kernel.Contents);
+
+    /// <summary>An earlier request with the same kernel whose domains may be built again; with <paramref name="isBuilt"/> only if its kernel is there.</summary>
+    private static int FindSame(int request, bool isBuilt)
+    {
+        for (int other = 0; other < request; other++)
+        {
+            if (GuestRequests.MayRestart(other) && (!isBuilt || GuestRequests.Kept(other).Exists)
+                && GuestRequests.Kernel(request).Contents.SequenceEqual(GuestRequests.Kernel(other).Contents))
+            {
+                return other;
+            }
+        }
+
+        return None;
+    }
+
+    /// <summary>The request's kernel, unpacked: Domain 0's or an earlier one when the modules are the same.</summary>
     private static LoadError TryGetKernel(int request, out KernelImage kernel)
     {
         ref BootModule module = ref GuestRequests.Kernel(request);
-        kernel = Domain0Builder.Kernel;
-        if (kernel.Exists && module.Contents.SequenceEqual(BootModules.Kernel.Contents))
+        if (HasDomain0sKernel(request))
         {
+            kernel = Domain0Builder.Kernel;
+            return LoadError.None;
+        }
+
+        int same = FindSame(request, true);
+        if (same != None)
+        {
+            kernel = GuestRequests.Kept(same);
             return LoadError.None;
         }
 
         LoadError error = LoadError.None;
         if (s_unpacked == None || !module.Contents.SequenceEqual(GuestRequests.Kernel(s_unpacked).Contents))
         {
-            s_kernel.Free();
+            FreeLast();
             error = KernelImage.TryUnpack(in module, true, out s_kernel);
             s_unpacked = error == LoadError.None ? request : None;
         }
@@ -85,9 +134,21 @@ internal static class GuestBuilder
         return error;
     }
 
-    /// <summary>False: neither this domain nor a further one of the request can be built; the reason has been said.</summary>
-    private static bool TryBuild(int request, in GuestOptions options, int number, in KernelImage kernel, ulong kept)
+    private static void FreeLast()
     {
+        if (!IsLastKept)
+        {
+            s_kernel.Free();
+        }
+
+        s_kernel = default;
+        s_unpacked = None;
+    }
+
+    /// <summary>False: neither this domain nor a further one of the request can be built; the reason has been said.</summary>
+    private static bool TryBuild(int request, in GuestOptions options, int number, in KernelImage kernel, ulong kept, out ushort id)
+    {
+        id = 0;
         ulong begin = SystemTime.Now();
         ulong ramDiskBytes = GuestRequests.HasRamDisk(request) ? (ulong)GuestRequests.RamDisk(request).Bytes : 0;
         LoadError error = kernel.TryOpen(out Elf64 elf, out XenNotes notes, out ulong start, out ulong end);
@@ -120,7 +181,7 @@ internal static class GuestBuilder
             return false;
         }
 
-        if (DomainCreation.TryCreate(out ushort id) != XenError.None)
+        if (DomainCreation.TryCreate(out id) != XenError.None)
         {
             NotStarted(options.Name, number).Text("there are as many domains as there can be"u8).End();
             return false;
@@ -128,7 +189,23 @@ internal static class GuestBuilder
 
         ref Domain domain = ref DomainTable.At(id);
         domain.Memory.MaximumPages = options.Pages;
-        Fatal.Assert(DomainPages.TryCreate(ref domain, options.Pages, out DomainPages pages), "no memory for a domain's list of pages"u8);
+        if (!DomainPages.TryCreate(ref domain, options.Pages, out DomainPages pages))
+        {
+            NotStarted(options.Name, number).Text("free memory is in too small pieces"u8).End();
+            DomainReaper.Request(ref domain);
+            return false;
+        }
+
+        domain.Boot = new BootOrigin
+        {
+            Exists = true,
+            Request = request,
+            Number = number,
+            StartedAt = begin,
+            OnPowerOff = options.OnPowerOff,
+            OnReboot = options.OnReboot,
+            OnCrash = options.OnCrash,
+        };
         pages.IsCleared = true;
         Fill(ref domain, ref pages, in layout, options.Pages, in elf, in notes, request);
         uint port = DomainConsoles.Open(ref domain, pages[layout.Console], options.Name, number);
@@ -164,6 +241,4 @@ internal static class GuestBuilder
         Log line = Log.Warning("boot"u8).Text("domain '"u8).Text(name);
         return (number == 0 ? line : line.Decimal((ulong)number)).Text("' is not started: "u8);
     }
-
-    private static void FreeModule(ref BootModule module) => FrameAllocator.AddRange(module.Start.Frame, module.Frames);
 }

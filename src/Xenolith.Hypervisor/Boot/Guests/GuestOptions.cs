@@ -31,6 +31,9 @@ internal ref struct GuestOptions
 
     internal EndAction OnCrash;
 
+    /// <summary>Some end of the domain has it made again: its kernel and RAM disk stay in memory.</summary>
+    internal readonly bool MayRestart => OnPowerOff == EndAction.Restart || OnReboot == EndAction.Restart || OnCrash == EndAction.Restart;
+
     /// <summary>Pages of each domain.</summary>
     internal readonly ulong Pages => Megabytes << 8;
 

@@ -1,6 +1,8 @@
 // The domains beside Domain 0 that boot modules ask for.
 using System.Runtime.CompilerServices;
+using Xenolith.Hypervisor.Boot.Building;
 using Xenolith.Hypervisor.Diagnostics;
+using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Options;
 
 namespace Xenolith.Hypervisor.Boot.Guests;
@@ -18,11 +20,14 @@ internal static class GuestRequests
 
     internal static int Count { get; private set; }
 
-    /// <summary>Frames of all modules that belong to requests.</summary>
+    /// <summary>Frames of all modules that are free when all is built.</summary>
     internal static ulong ModuleFrames { get; private set; }
 
     /// <summary>Frames that all domains asked for need.</summary>
     internal static ulong NeededFrames { get; private set; }
+
+    /// <summary>Frames of modules and unpacked kernels that stay, for domains that may be built again.</summary>
+    internal static ulong KeptFrames { get; private set; }
 
     internal static ref BootModule Kernel(int request) => ref BootInformation.ModuleAt(s_requests[request].Kernel);
 
@@ -30,6 +35,9 @@ internal static class GuestRequests
 
     /// <summary>Only when it has one.</summary>
     internal static ref BootModule RamDisk(int request) => ref BootInformation.ModuleAt(s_requests[request].RamDisk);
+
+    /// <summary>The kernel of a request that may be built again; it stays for ever.</summary>
+    internal static ref KernelImage Kept(int request) => ref s_requests[request].Kept;
 
     /// <summary>What the request's module says; it has been read before, so it is right.</summary>
     internal static GuestOptions Options(int request)
@@ -98,6 +106,40 @@ internal static class GuestRequests
         }
     }
 
+    /// <summary>
+    /// The request may be built again: its RAM disk stays, and its unpacked kernel, or the module that needs no unpacking, unless another
+    /// request's stays.
+    /// </summary>
+    internal static void Keep(int request, bool ownsKernel)
+    {
+        ulong unpacked = KernelImage.FramesOf(in Kernel(request));
+        bool keepsModule = ownsKernel && unpacked == 0;
+        ulong modules = (keepsModule ? Kernel(request).Frames : 0) + (HasRamDisk(request) ? RamDisk(request).Frames : 0);
+        s_requests[request].KeepsKernelModule = keepsModule;
+        ModuleFrames -= modules;
+        NeededFrames += ownsKernel ? unpacked : 0;
+        KeptFrames += modules + (ownsKernel ? unpacked : 0);
+    }
+
+    internal static bool MayRestart(int request) => Options(request).MayRestart;
+
+    /// <summary>Gives the modules that nobody needs any more to the allocator.</summary>
+    internal static void FreeModules()
+    {
+        for (int request = 0; request < Count; request++)
+        {
+            if (!s_requests[request].KeepsKernelModule)
+            {
+                FrameAllocator.AddRange(Kernel(request).Start.Frame, Kernel(request).Frames);
+            }
+
+            if (HasRamDisk(request) && !MayRestart(request))
+            {
+                FrameAllocator.AddRange(RamDisk(request).Start.Frame, RamDisk(request).Frames);
+            }
+        }
+    }
+
     private static int Find(ReadOnlySpan<byte> name)
     {
         for (int request = 0; request < Count; request++)
@@ -113,6 +155,8 @@ internal static class GuestRequests
 
     private struct Request
     {
+        internal KernelImage Kept;
+        internal bool KeepsKernelModule;
         internal int Kernel;
         internal int RamDisk;
     }

@@ -1,5 +1,6 @@
 // The end of a domain: everything that it has goes back to whom it belongs.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Grants;
 using Xenolith.Hypervisor.Memory;
@@ -68,6 +69,7 @@ internal static class DomainDestruction
     private static void Begin(ref Domain domain)
     {
         domain.State = DomainState.Dying;
+        DomainConsoles.Close(ref domain);
         DomainFrames.TryStake(ref domain, 0);
         for (uint id = 0; id < (uint)domain.VcpuCount; id++)
         {
