@@ -40,12 +40,21 @@ internal static unsafe class CpuidProgram
         Report.Same(s_registers.Rax, 1, "one hypercall page"u8);
         Report.Same(s_registers.Rbx, Base, "the register that asks for it"u8);
         Report.Same(s_registers.Rcx & 1, 1, "page-table updates that preserve A and D"u8);
+        Clock();
         Query(Base + 5);
         Report.Check((s_registers.Rbx & 0xFF) is >= 30 and <= 52, "the width of machine addresses"u8);
         Query(Base + 0x100);
         Report.Same(s_registers.Rax | s_registers.Rbx | s_registers.Rcx | s_registers.Rdx, 0, "the next base"u8);
         Query(Base + 0xFF);
         Report.Same(s_registers.Rax | s_registers.Rbx | s_registers.Rcx | s_registers.Rdx, 0, "a leaf of no meaning"u8);
+    }
+
+    private static void Clock()
+    {
+        Query(Base + 3);
+        Absent(s_registers.Rax, 0, "RDTSC that traps"u8);
+        Query(0x8000_0007);
+        Report.Same((s_registers.Rdx >> 8) & 1, ((VcpuTimeInfo*)(Memory.Shared + 0x20))->Flags & 1u, "CPUID and the clock agree on whether the TSC is stable"u8);
     }
 
     private static void Absent(ulong register, int bit, ReadOnlySpan<byte> what) => Report.Same((register >> bit) & 1, 0, what);

@@ -26,7 +26,9 @@ internal static class Calibration
         ulong tscKilohertz = tsc * ReferenceClock.Hertz / reference / 1000;
         ulong apicKilohertz = apic * ReferenceClock.Hertz / reference / 1000;
         Fatal.Assert(tscKilohertz != 0 && apicKilohertz != 0, "the TSC or the APIC timer stands still"u8);
-        SystemTime.Initialize(tscKilohertz, CpuFeatures.HasInvariantTsc);
+
+        // QEMU's translator feeds the counters of all processors from one clock, though its CPUID does not promise it.
+        SystemTime.Initialize(tscKilohertz, CpuFeatures.HasInvariantTsc || CpuFeatures.IsTcg);
         LocalApicTimer.Kilohertz = apicKilohertz;
         Preemption.SliceTicks = tscKilohertz;
         Log.Line("time"u8).Text("TSC "u8).Decimal(tscKilohertz / 1000).Text(CpuFeatures.HasInvariantTsc ? " MHz, invariant; APIC timer "u8 : " MHz; APIC timer "u8)

@@ -19,6 +19,9 @@ internal static class GuestCpuId
     private const uint XsaveBit = 1u << 26;
     private const uint OsXsaveBit = 1u << 27;
     private const uint MtrrBit = 1u << 12;
+    private const uint InvariantTscBit = 1u << 8;
+    private const uint TscReliableBit = 1u << 1;
+    private const uint TscNeverEmulated = 2;
 
     internal static CpuIdResult Query(ref Vcpu vcpu, uint leaf, uint subleaf) => Query(ref vcpu.Domain, (uint)vcpu.Id, leaf, subleaf);
 
@@ -63,8 +66,7 @@ internal static class GuestCpuId
                 result.Edx &= AmdEdxKept;
                 break;
             case 0x8000_0007:
-                result.Edx &= 1u << 8;
-                result.Eax = result.Ebx = result.Ecx = 0;
+                result = new CpuIdResult { Edx = SystemTime.IsTscStable ? InvariantTscBit : 0 };
                 break;
             case 0x8000_0008:
                 result.Ecx = 0;
@@ -127,7 +129,8 @@ internal static class GuestCpuId
                 result.Ecx = 1;
                 break;
             case HypervisorBase + 3 when subleaf == 0:
-                result.Eax = SystemTime.IsTscStable ? 2u : 0;
+                result.Eax = SystemTime.IsTscStable ? TscReliableBit : 0;
+                result.Ebx = TscNeverEmulated;
                 result.Ecx = (uint)SystemTime.TscKilohertz;
                 break;
             case HypervisorBase + 3 when subleaf == 1:

@@ -1,0 +1,97 @@
+"""What all parts of the benchmark share: the RAM disk, a boot with its console, rows and tables."""
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.environ["XENOLITH_ROOT"]
+OUT = os.path.join(ROOT, "out", "bench")
+KERNEL = os.path.join(ROOT, "out", "dom0", "vmlinuz-amd64")
+OPTIONS = "console=com1 com1=115200,8n1 dom0_mem=512M"
+ROW = re.compile(r"MICRO (\S+) ([\d.]+) (\S+) ([\d.]+) ([\d.]+) (\d+)\s*$")
+
+
+def build_image() -> str:
+    """A RAM disk of busybox, micro and the program that the exec rows start."""
+    os.makedirs(OUT, exist_ok=True)
+    source = os.path.join(ROOT, "bench", "micro.c")
+    image = os.path.join(OUT, "initrd.gz")
+    inputs = [source, os.path.join(ROOT, "bench", "init")]
+    if os.path.exists(image) and all(os.path.getmtime(i) < os.path.getmtime(image) for i in inputs):
+        return image
+    with tempfile.TemporaryDirectory() as tree:
+        for directory in ("bin", "dev", "proc", "sys", "tmp"):
+            os.mkdir(os.path.join(tree, directory))
+        binaries = os.path.join(tree, "bin")
+        subprocess.run(["gcc", "-O2", "-static", "-pthread", "-o", f"{binaries}/micro", source, "-lm"], check=True)
+        subprocess.run(["gcc", "-O2", "-static", "-nostdlib", "-DTINY", "-o", f"{binaries}/tiny", source], check=True)
+        shutil.copy(shutil.which("busybox"), f"{binaries}/busybox")
+        shutil.copy(os.path.join(ROOT, "bench", "init"), os.path.join(tree, "init"))
+        os.chmod(os.path.join(tree, "init"), 0o755)
+        pack(tree, image)
+    return image
+
+
+def pack(tree: str, image: str) -> None:
+    """Packs a directory as a RAM disk."""
+    if os.geteuid() == 0 and os.path.isdir(os.path.join(tree, "dev")):
+        os.mknod(os.path.join(tree, "dev", "console"), 0o20600, os.makedev(5, 1))
+    subprocess.run(f"find . | cpio -o -H newc --quiet | gzip -9 > {image}", shell=True, cwd=tree, check=True)
+
+
+def run(log: str, arguments: list[str], until: str, timeout: int) -> list[tuple[float, str]]:
+    """Boots a machine until a line holds that text; gives the console's lines with the seconds at which they came. Ends the benchmark if none does."""
+    command = [os.path.join(ROOT, "x"), "boot", *arguments, "--timeout", str(timeout)]
+    path = os.path.join(OUT, f"{log}.log")
+    start = time.monotonic()
+    lines = []
+    with open(path, "w", encoding="utf-8") as file, subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        for line in process.stdout:
+            lines.append((time.monotonic() - start, line.rstrip()))
+            file.write(f"{lines[-1][0]:.3f} {lines[-1][1]}\n")
+            if until in line:
+                process.terminate()
+                return lines
+    sys.exit(f"bench: the machine ended before it said '{until}'; out/bench/{log}.log shows how far it came")
+
+
+def rows_of(lines: list) -> dict:
+    """The measurements that micro has printed: {name: (unit, median, low, high)}."""
+    matches = (ROW.search(line) for _, line in lines)
+    return {m[1]: (m[3], float(m[2]), float(m[4]), float(m[5])) for m in matches if m}
+
+
+def show(number: float) -> str:
+    return f"{number:.3g}" if number < 1000 else f"{number:.0f}"
+
+
+def mean_of(ratios: dict) -> float:
+    return math.exp(sum(math.log(r) for r in ratios.values()) / len(ratios))
+
+
+def table(title: str, columns: dict, compared: dict, value) -> None:
+    """Prints one table. columns: {heading: rows}; compared: {heading of a ratio: (numerator, denominator)}, both names of columns.
+
+    Rows ctx_ are differences of large numbers and are left out.
+    """
+    first = next(iter(columns.values()))
+    names = [n for n in first if all(n in rows for rows in columns.values()) and not n.startswith("ctx_") and n != "total_seconds"]
+    ratios = {heading: {} for heading in compared}
+    print(f"\n{title}\n\n| operation | unit | {' | '.join([*columns, *compared])} |\n|---|---|{'---:|' * (len(columns) + len(compared))}")
+    for name in names:
+        unit = first[name][0]
+        values = {heading: value(rows[name]) for heading, rows in columns.items()}
+        if min(values.values()) <= 0:
+            continue
+        for heading, (top, bottom) in compared.items():
+            ratios[heading][name] = values[bottom] / values[top] if unit == "MB/s" else values[top] / values[bottom]
+        print(f"| {name} | {unit} | {' | '.join([*map(show, values.values()), *(f'{r[name]:.2f}' for r in ratios.values())])} |")
+    if names:
+        blank = " | |" + " |" * len(columns)
+        print(f"| **geometric mean**{blank} {' | '.join(f'**{mean_of(r):.3f}**' for r in ratios.values())} |")
+        print(f"| worst{blank} {' | '.join(f'{max(r.values()):.2f} {max(r, key=r.get)}' for r in ratios.values())} |")
