@@ -6,15 +6,6 @@ namespace Xenolith.Guest.Programs;
 
 internal static unsafe class FpuProgram
 {
-    private const ulong OsXsave = 0x4_0000;
-    private const int Registers = 16;
-
-    private static byte* s_code;
-    private static byte* s_at;
-    private static byte* s_before;
-    private static byte* s_after;
-    private static int s_width;
-
     [RuntimeExport("guest_fpu")]
     private static void Main()
     {
@@ -22,31 +13,12 @@ internal static unsafe class FpuProgram
         Traps.Start();
         Traps.Callbacks();
         Timers.Start();
-        s_code = Memory.TakePage();
-        s_before = Memory.TakePage();
-        s_after = Memory.TakePage();
-        for (int i = 0; i < 1024; i++)
-        {
-            s_before[i] = (byte)((i * 37) + 11);
-        }
-
-        s_width = 16;
+        VectorRegisters.Start(37);
         All();
-        ProbeRegisters registers = new() { Rax = 1 };
-        Traps.Try([0x0F, 0x0B, 0x78, 0x65, 0x6E, 0x0F, 0xA2], ref registers);
-        const ulong XsaveAndAvx = (1 << 26) | (1 << 28);
-        if ((registers.Rcx & XsaveAndAvx) != XsaveAndAvx)
+        if (VectorRegisters.TryWiden())
         {
-            return;
+            All();
         }
-
-        Traps.Try([0x0F, 0x20, 0xE0], ref registers);
-        registers.Rax |= OsXsave;
-        Traps.Try([0x0F, 0x22, 0xE0], ref registers);
-        registers = new ProbeRegisters { Rax = 7 };
-        Report.Same(Traps.Try([0x0F, 0x01, 0xD1], ref registers), Traps.None, "xsetbv"u8);
-        s_width = 32;
-        All();
     }
 
     private static void All()
@@ -63,74 +35,8 @@ internal static unsafe class FpuProgram
         Numbers();
     }
 
-    private static void Emit(byte value) => *s_at++ = value;
-
-    private static void Emit(ReadOnlySpan<byte> values)
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            Emit(values[i]);
-        }
-    }
-
-    /// <summary>A move of register n to or from memory at a base register (3 rbx, 5 rbp), 16 or 32 bytes wide.</summary>
-    private static void Move(int n, bool store, int baseRegister)
-    {
-        byte opcode = store ? (byte)0x11 : (byte)0x10;
-        if (s_width == 32)
-        {
-            Emit(0xC5);
-            Emit(n < 8 ? (byte)0xFC : (byte)0x7C);
-        }
-        else
-        {
-            if (n >= 8)
-            {
-                Emit(0x44);
-            }
-
-            Emit(0x0F);
-        }
-
-        Emit(opcode);
-        Emit((byte)(0x80 | ((n & 7) << 3) | baseRegister));
-        int offset = n * s_width;
-        Emit((byte)offset);
-        Emit((byte)(offset >> 8));
-        Emit(0);
-        Emit(0);
-    }
-
-    /// <summary>Loads all registers, executes the instructions, stores all registers, compares.</summary>
-    private static void Across(ReadOnlySpan<byte> instructions, ReadOnlySpan<byte> what, ulong rax = 0)
-    {
-        s_at = s_code;
-        for (int i = 0; i < Registers; i++)
-        {
-            Move(i, false, 3);
-        }
-
-        // mov rbx, r12: forced CPUID and the like write RBX.
-        Emit(instructions);
-        Emit([0x4C, 0x89, 0xE3]);
-        for (int i = 0; i < Registers; i++)
-        {
-            Move(i, true, 3);
-        }
-
-        Emit(0xC3);
-        for (int i = 0; i < Registers * s_width; i++)
-        {
-            s_after[i] = 0;
-        }
-
-        ProbeRegisters registers = new() { Rbx = (ulong)s_before, R12 = (ulong)s_after, Rax = rax };
-        if (Report.Same(Traps.Try(s_code, ref registers), Traps.None, what))
-        {
-            ReadOnlySpan<byte> before = new(s_before, Registers * s_width);
-            Report.Check(before.SequenceEqual(new ReadOnlySpan<byte>(s_after, Registers * s_width)), what);
-        }
-    }
+    private static void Across(ReadOnlySpan<byte> instructions, ReadOnlySpan<byte> what, ulong rax = 0) =>
+        Report.Check(VectorRegisters.Survive(instructions, rax), what);
 
     /// <summary>Turns in a loop until the timer's event has been taken in the middle of it.</summary>
     private static void Interrupted()

@@ -1,0 +1,44 @@
+// Isolation: unprivileged domains attack a victim and the hypervisor, and nothing comes of it.
+using System.Collections.Generic;
+
+namespace Xenolith.MetalTests;
+
+public sealed class IsolationTests
+{
+    private const string Options = "console=com1 com1=115200,8n1";
+
+    /// <summary>Sets of attackers that run at the same time beside the victim; each says itself whether one of its attacks got through.</summary>
+    public static TheoryData<int, int, string[]> Attacks() => new()
+    {
+        { 1, 20, ["frames", "tables"] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Attacks))]
+    public void AttackersGetNothing(int processors, int share, string[] attackers)
+    {
+        List<string> arguments = ["--kernel", "none", "--memory", "128", "--cpus", $"{processors}", "--options", Options];
+        arguments.AddRange(Domain("victim", "victim", 4, 1, $"peers={attackers.Length} first=2 seed={processors + 76} share={share}"));
+        for (int i = 0; i < attackers.Length; i++)
+        {
+            arguments.AddRange(Domain(attackers[i], "attack_" + attackers[i], 8, 1, $"victim=1 self={i + 2}"));
+        }
+
+        using BootedMachine machine = new([.. arguments]);
+        machine.WaitForExit();
+        foreach (string attacker in attackers)
+        {
+            Said(machine, $"[{attacker}] GUEST attack_{attacker}: Success");
+        }
+
+        Said(machine, "[victim] GUEST victim: Success");
+        Assert.DoesNotContain("[panic]", machine.Console, StringComparison.Ordinal);
+        Assert.DoesNotContain("Failure", machine.Console, StringComparison.Ordinal);
+    }
+
+    private static string[] Domain(string name, string guest, int memory, int vcpus, string line)
+        => ["--domain", $"{name} kernel={Repository.Path($"out/guests/{guest}.elf")} ramdisk=none memory={memory} vcpus={vcpus} -- {line}"];
+
+    private static void Said(BootedMachine machine, string text)
+        => Assert.True(machine.Console.Contains(text + "\n", StringComparison.Ordinal), $"nobody said '{text}'\nagain: {machine.Command}\n{machine.Console}");
+}
