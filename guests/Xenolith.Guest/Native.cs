@@ -27,6 +27,8 @@ internal static unsafe class Native
 
     internal static byte* Syscall32Stub => (byte*)(delegate*<void>)&Syscall32StubSymbol;
 
+    internal static byte* HammerFault => (byte*)(delegate*<void>)&HammerFaultSymbol;
+
     internal static ulong* Recover => (ulong*)(delegate*<void>)&RecoverSymbol;
 
     internal static ulong* RecoverStack => (ulong*)(delegate*<void>)&RecoverStackSymbol;
@@ -50,6 +52,15 @@ internal static unsafe class Native
 
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_jump")]
     internal static extern void Jump(ulong address, ulong stack);
+
+    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_hammer")]
+    internal static extern ulong Hammer(void* at, ulong value, uint* stop);
+
+    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_watch")]
+    internal static extern ulong Watch(void* at, ulong value, uint* stop);
+
+    [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_hammer_fault")]
+    private static extern void HammerFaultSymbol();
 
     [MethodImpl(MethodImplOptions.InternalCall), RuntimeImport("*", "guest_name")]
     private static extern void NameSymbol();

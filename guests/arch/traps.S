@@ -172,6 +172,44 @@ guest_jump:
         movq %rsi, %rsp
 1:      jmp *%rdi
 
+// ulong guest_hammer(ulong* at, ulong value, uint* stop): writes the value and 0 there by turns until told to stop or until it may not.
+        .globl guest_hammer
+guest_hammer:
+        xorl %eax, %eax
+1:      cmpl $0, (%rdx)
+        jne guest_hammer_end
+        incq %rax
+        movq %rsi, (%rdi)
+        movq $0, (%rdi)
+        jmp 1b
+guest_hammer_end:
+        ret
+
+// ulong guest_watch(ulong* at, ulong value, uint* stop): reads there until told to stop or until it may not, which gives 0, or until it reads the value.
+        .globl guest_watch
+guest_watch:
+        xorl %eax, %eax
+1:      cmpl $0, (%rdx)
+        jne guest_hammer_end
+        cmpq %rsi, (%rdi)
+        jne 1b
+        incl %eax
+        ret
+
+// The page-fault handler of a vcpu that only does these two: it ends them.
+        .globl guest_hammer_fault
+guest_hammer_fault:
+        addq $24, %rsp
+        leaq guest_hammer_end(%rip), %rcx
+        movq %rcx, (%rsp)
+        pushq $0
+        pushq %rcx
+        pushq %r11
+        pushq %rax
+        movl $23, %eax
+        syscall
+        ud2
+
         .data
         .balign 8
         .globl guest_recover, guest_recover_stack

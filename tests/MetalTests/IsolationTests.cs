@@ -11,6 +11,7 @@ public sealed class IsolationTests
     public static TheoryData<int, int, string[]> Attacks() => new()
     {
         { 1, 20, ["frames", "tables"] },
+        { 2, 20, ["races"] },
     };
 
     [Theory]
@@ -21,7 +22,7 @@ public sealed class IsolationTests
         arguments.AddRange(Domain("victim", "victim", 4, 1, $"peers={attackers.Length} first=2 seed={processors + 76} share={share}"));
         for (int i = 0; i < attackers.Length; i++)
         {
-            arguments.AddRange(Domain(attackers[i], "attack_" + attackers[i], 8, 1, $"victim=1 self={i + 2}"));
+            arguments.AddRange(Domain(attackers[i], "attack_" + attackers[i], 8, processors, $"victim=1 self={i + 2}"));
         }
 
         using BootedMachine machine = new([.. arguments]);
