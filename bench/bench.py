@@ -3,8 +3,11 @@ import argparse
 
 import domain
 import domain0
+import operations
+import scale
 
-PARTS = {"instructions": domain0.instructions, "wall": domain0.wall, "boot": domain0.startup, "domain": domain.domain}
+PARTS = {"instructions": domain0.instructions, "wall": domain0.wall, "boot": domain0.startup, "domain": domain.domain,
+         "operations": operations.operations, "scale": scale.scale}
 
 
 def main() -> None:

@@ -43,21 +43,46 @@ def pack(tree: str, image: str) -> None:
     subprocess.run(f"find . | cpio -o -H newc --quiet | gzip -9 > {image}", shell=True, cwd=tree, check=True)
 
 
+class Machine:
+    """A machine in QEMU: its console's lines with the seconds at which they came, and its keyboard."""
+
+    def __init__(self, log: str, arguments: list[str], timeout: int) -> None:
+        self._path = os.path.join("out", "bench", f"{log}.log")
+        self._start = time.monotonic()
+        self._process = subprocess.Popen([os.path.join(ROOT, "x"), "boot", *arguments, "--timeout", str(timeout)],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+
+    def lines(self):
+        """All lines until the machine ends, as they come; the log keeps them."""
+        with open(os.path.join(ROOT, self._path), "w", encoding="utf-8", buffering=1) as file:
+            for line in self._process.stdout:
+                at = time.monotonic() - self._start
+                file.write(f"{at:.3f} {line.rstrip()}\n")
+                yield at, line.rstrip()
+
+    def type(self, text: str) -> None:
+        self._process.stdin.write(text)
+        self._process.stdin.flush()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def fail(self, why: str) -> None:
+        self.stop()
+        sys.exit(f"bench: {why}; {self._path} shows how far the machine came")
+
+
 def run(log: str, arguments: list[str], until: str, timeout: int) -> list[tuple[float, str]]:
-    """Boots a machine until a line holds that text; gives the console's lines with the seconds at which they came. Ends the benchmark if none does."""
-    command = [os.path.join(ROOT, "x"), "boot", *arguments, "--timeout", str(timeout)]
-    path = os.path.join(OUT, f"{log}.log")
-    start = time.monotonic()
+    """Boots a machine until a line holds that text; gives the console's lines. Ends the benchmark if none does."""
+    machine = Machine(log, arguments, timeout)
     lines = []
-    with open(path, "w", encoding="utf-8") as file, subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
-        for line in process.stdout:
-            lines.append((time.monotonic() - start, line.rstrip()))
-            file.write(f"{lines[-1][0]:.3f} {lines[-1][1]}\n")
-            if until in line:
-                process.terminate()
-                return lines
-    sys.exit(f"bench: the machine ended before it said '{until}'; out/bench/{log}.log shows how far it came")
+    for at, line in machine.lines():
+        lines.append((at, line))
+        if until in line:
+            machine.stop()
+            return lines
+    return machine.fail(f"nothing said '{until}'")
 
 
 def rows_of(lines: list) -> dict:

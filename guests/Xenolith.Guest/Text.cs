@@ -4,7 +4,10 @@ using Xenolith.Abi;
 
 namespace Xenolith.Guest;
 
-/// <summary>Collects a line and gives it to the console hypercall as a whole, so that nothing comes in between.</summary>
+/// <summary>
+/// Collects a line and gives it to the console hypercall as a whole, so that nothing comes in between; to the console's ring where the
+/// hypercall is refused.
+/// </summary>
 internal static unsafe class Text
 {
     private static Buffer s_buffer;
@@ -62,7 +65,10 @@ internal static unsafe class Text
         Put((byte)'\n');
         fixed (byte* start = &Unsafe.As<Buffer, byte>(ref s_buffer))
         {
-            Xen.Call(HypercallNumber.ConsoleIo, 0, (ulong)s_length, (ulong)start);
+            if (Xen.Call(HypercallNumber.ConsoleIo, 0, (ulong)s_length, (ulong)start) != 0)
+            {
+                ConsoleRing.Write(start, s_length);
+            }
         }
 
         s_length = 0;

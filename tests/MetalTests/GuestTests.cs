@@ -13,7 +13,7 @@ public sealed class GuestTests
         foreach (string line in File.ReadLines(Repository.Path("guests/list")))
         {
             string[] words = line.Split(' ', 3);
-            if (words[0] is not ("" or "#") && words[1] != "beside")
+            if (words[0] is not ("" or "#") && words[1] is not ("beside" or "bench"))
             {
                 guests.Add(words[0], words[1], words.Length > 2 ? words[2] : string.Empty);
             }

@@ -223,15 +223,21 @@ ROUTINE corelib_move
         cmpq %rdx, %rax
         jb 3f
         movq %rdx, %rcx
-        shrq $3, %rcx
+        shrq $6, %rcx
         jz 2f
-1:      movq (%rsi), %rax
-        movq %rax, (%rdi)
-        addq $8, %rsi
-        addq $8, %rdi
+1:      .irp offset, 0, 16, 32, 48
+        movups \offset(%rsi), %xmm0
+        movups %xmm0, \offset(%rdi)
+        .endr
+        addq $64, %rsi
+        addq $64, %rdi
         decq %rcx
         jnz 1b
 2:      movl %edx, %ecx
+        andl $56, %ecx
+        shrl $3, %ecx
+        rep movsq
+        movl %edx, %ecx
         andl $7, %ecx
         rep movsb
         ret
