@@ -14,7 +14,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="./x bench", description="Xenolith beside real Xen 4.17")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument("--runs", type=int, default=2, help="pairs of boots for wall time (default 2)")
-    parser.add_argument("rows", nargs="*", help="prefixes of the rows to measure (default: all)")
+    parser.add_argument("--cpus", type=int, default=1, help="processors of the machine for the part instructions (default 1)")
+    parser.add_argument("rows", nargs="*", help="prefixes of the rows to measure (default: all); of the part scale: small, linux")
     options = parser.parse_args()
     for name, part in PARTS.items():
         if options.only in (None, name):

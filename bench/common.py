@@ -82,6 +82,8 @@ def run(log: str, arguments: list[str], until: str, timeout: int) -> list[tuple[
         if until in line:
             machine.stop()
             return lines
+        if "BENCH:FAILED" in line:
+            machine.fail(line)
     return machine.fail(f"nothing said '{until}'")
 
 

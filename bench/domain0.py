@@ -7,9 +7,9 @@ from common import OPTIONS, ROOT, build_image, rows_of, run, table
 SYSTEMS = {"xen": ["--hypervisor", "xen"], "xenolith": []}
 
 
-def boot(system: str, micro: str, icount: bool, timeout: int) -> list[tuple[float, str]]:
+def boot(system: str, micro: str, icount: bool, timeout: int, cpus: int = 1) -> list[tuple[float, str]]:
     """Boots once and gives the console's lines."""
-    arguments = [*SYSTEMS[system], "--initrd", build_image(), "--cpu", "max,-smap", "--options", OPTIONS,
+    arguments = [*SYSTEMS[system], "--initrd", build_image(), "--cpu", "max,-smap", "--cpus", str(cpus), "--options", OPTIONS,
                  "--append", f"console=hvc0 panic=-1 bench.args={micro}"]
     if icount:
         arguments.append("--icount")
@@ -31,10 +31,13 @@ def show_pair(title: str, xen: dict, ours: dict, value) -> None:
 
 
 def instructions(options) -> None:
-    """QEMU counts them (-icount), one per nanosecond of the machine's time; repeatable to 1 %."""
+    """QEMU counts them (-icount), one per nanosecond of the machine's time; repeatable to 1 %.
+
+    It then runs one processor after the other, a slice each, so what a second one does is counted too.
+    """
     micro = "-t:15:-r:3" + "".join(f":{row}" for row in options.rows)
-    xen, ours = (rows_of(boot(system, micro, True, 1500)) for system in SYSTEMS)
-    show_pair("Instructions (`-icount shift=0,sleep=off`; median of 3 batches)", xen, ours, lambda row: row[1])
+    xen, ours = (rows_of(boot(system, micro, True, 3000, options.cpus)) for system in SYSTEMS)
+    show_pair(f"Instructions, processors {options.cpus} (`-icount shift=0,sleep=off`; median of 3 batches)", xen, ours, lambda row: row[1])
 
 
 def wall(options) -> None:

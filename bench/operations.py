@@ -18,8 +18,8 @@ def operations(_) -> None:
     end = "MICRO grant_copy_4k"
     xen = rows_of(run("operations-xen", ["--guest", "operations", "--hypervisor", "xen", *CPU], end, 600))
     ours = rows_of(run("operations", ["--guest", "operations", *CPU], end, 600))
-    xen |= rows_of(run_domains("operations-xen-pair", {"1server": configuration("server", MEMORY, "guest", "", SERVER),
-                                                       "2client": configuration("client", MEMORY, "guest", "", CLIENT)},
+    xen |= rows_of(run_domains("operations-xen-pair", {"1server": configuration("1server", MEMORY, "guest", "", SERVER),
+                                                       "2client": configuration("2client", MEMORY, "guest", "", CLIENT)},
                                {"guest": guest}, end, 1500))
     pair = [f"{role} kernel={guest} ramdisk=none memory={MEMORY} -- {line}" for role, line in (("server", SERVER), ("client", CLIENT))]
     ours |= rows_of(run("operations-pair", ["--kernel", "none", "--domain", pair[0], "--domain", pair[1], *CPU], end, 600))

@@ -9,7 +9,6 @@ from common import OUT, ROOT, Machine, pack
 CPU = ["--cpu", "max,-smap", "--cpus", "2"]
 LINUX = {"count": 100, "memory": 96, "machine": 12288}
 SMALL = {"count": 1000, "memory": 4, "machine": 6144}
-PAGE = 4096
 SWITCH = "\x01\x01\x01"
 SAID = re.compile(r"^\[(\w+?)(\d+)\] SCALE:(UP|BEAT|LOST)\b")
 
@@ -29,37 +28,60 @@ def build_disk() -> str:
     return image
 
 
+def start(name: str, kind: dict, count: int, domain: str, timeout: int) -> Machine:
+    return Machine(f"scale-{name}-{count}", ["--kernel", "none", "--memory", str(kind["machine"]), *CPU, "--domain",
+                                             f"{name} count={count} memory={kind['memory']} {domain}"], timeout)
+
+
+def free_frames(machine: Machine, count: int, lines) -> int:
+    """Asks the hypervisor. The keys pass from each domain to the next and come to it last."""
+    machine.type(SWITCH * count + "m")
+    for _, line in lines:
+        if m := re.search(r"frames free (\d+)", line):
+            return int(m[1])
+    return machine.fail("the hypervisor did not say how many frames are free")
+
+
+def free_with_one(name: str, kind: dict, domain: str) -> int:
+    """Free frames of the same machine with a single domain."""
+    machine = start(name, kind, 1, domain, 600)
+    lines = machine.lines()
+    for _, line in lines:
+        if "SCALE:UP" in line:
+            break
+    free = free_frames(machine, 1, lines)
+    machine.stop()
+    return free
+
+
 def measure(name: str, kind: dict, domain: str, timeout: int) -> None:
     """Starts the domains, waits until each is up and has then said that it is well, and prints what that took."""
     count = kind["count"]
-    machine = Machine(f"scale-{name}", ["--kernel", "none", "--memory", str(kind["machine"]), *CPU, "--domain",
-                                        f"{name} count={count} memory={kind['memory']} {domain}"], timeout)
-    built, up, beating, alive_at = [], {}, {}, None
-    free = total = None
-    for at, line in machine.lines():
+    free = free_with_one(name, kind, domain)
+    machine = start(name, kind, count, domain, timeout)
+    built, up, beating, answered = [], {}, set(), None
+    lines = machine.lines()
+    for at, line in lines:
         if m := re.search(r"built in (\d+) ms", line):
             built.append(int(m[1]))
-        elif m := re.search(r"frames free (\d+) of (\d+)", line):
-            free, total = int(m[1]), int(m[2])
-            break
         elif m := SAID.search(line):
             if m[3] == "LOST":
                 machine.fail(f"domain {m[1]}{m[2]} has lost its registers: {line}")
             if m[3] == "UP":
                 up[m[2]] = at
-            elif len(up) == count and m[2] not in beating:
-                beating[m[2]] = at
-                if len(beating) == count:
-                    alive_at = at
-                    # The keys pass from each domain to the next and come to the hypervisor last.
-                    machine.type(SWITCH * count + "m")
-        elif "] is not started" in line or "panic" in line or "crashed" in line:
+            elif len(up) == count:
+                beating.add(m[2])
+            if len(beating) == count:
+                answered = at
+                free -= free_frames(machine, count, lines)
+                break
+        elif "' is not started" in line or "[panic]" in line or "crashed" in line:
             machine.fail(line)
-    machine.stop()
-    if free is None:
+    if answered is None:
         machine.fail(f"{len(built)} domains were built, {len(up)} came up, {len(beating)} of them answered after that")
-    beside = (total - free) * PAGE / count - kind["memory"] * 1024 * 1024
-    print(f"| {count} domains of {kind['memory']} MiB, {name} | {max(up.values()):.0f} | {alive_at:.0f} | {sum(built) / len(built):.1f} | {beside / 1024:.1f} |")
+    machine.stop()
+    beside = (free / (count - 1) - kind["memory"] * 256) * 4
+    print(f"| {count} domains of {kind['memory']} MiB, {name} | {max(up.values()):.0f} | {answered:.0f} | {sum(built) / len(built):.1f} | {beside:.1f} |", flush=True)
 
 
 def scale(options) -> None:

@@ -8,7 +8,10 @@ from common import OPTIONS, OUT, ROOT, pack, run
 
 
 def configuration(name: str, memory: int, kernel: str, ramdisk: str, line: str, more: str = "") -> str:
-    """xl's description of a domain with one vcpu; kernel and ramdisk are names of files in the RAM disk's /domains ('' = none)."""
+    """xl's description of a domain with one vcpu; kernel and ramdisk are names of files in the RAM disk's /domains ('' = none).
+
+    The file that holds it has to be called like the domain.
+    """
     disk = f'ramdisk = "/domains/{ramdisk}"\n' if ramdisk else ""
     return (f'name = "{name}"\ntype = "pv"\nmemory = {memory}\nvcpus = 1\nkernel = "/domains/{kernel}"\n{disk}extra = "{line}"\n'
             f'on_poweroff = "destroy"\non_reboot = "destroy"\non_crash = "destroy"\n{more}')

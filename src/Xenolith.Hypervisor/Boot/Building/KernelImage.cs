@@ -12,6 +12,7 @@ internal struct KernelImage
 {
     private MachineAddress _start;
     private int _bytes;
+    private bool _isFromAllocator;
 
     /// <summary>Frames that were taken for the unpacked file.</summary>
     internal ulong OwnFrames;
@@ -44,6 +45,7 @@ internal struct KernelImage
         image._start = first.Address;
         image._bytes = (int)unpackedBytes;
         image.OwnFrames = frames;
+        image._isFromAllocator = fromAllocator;
         ulong start = SystemTime.Now();
         error = KernelUnpacker.Unpack(payload, PhysicalMemory.Range(first.Address, (int)unpackedBytes));
         if (error != LoadError.None)
@@ -74,9 +76,15 @@ internal struct KernelImage
     /// <summary>Gives its own frames to the allocator.</summary>
     internal void Free()
     {
-        if (OwnFrames != 0)
+        if (!_isFromAllocator)
         {
             FrameAllocator.AddRange(_start.Frame, OwnFrames);
+        }
+
+        // The allocator has counted these frames among all of the machine's already.
+        for (ulong i = 0; _isFromAllocator && i < OwnFrames; i++)
+        {
+            FrameAllocator.Free(_start.Frame.Add(i), 0);
         }
 
         this = default;
