@@ -172,7 +172,8 @@ guest_jump:
         movq %rsi, %rsp
 1:      jmp *%rdi
 
-// ulong guest_hammer(ulong* at, ulong value, uint* stop): writes the value and 0 there by turns until told to stop or until it may not.
+// ulong guest_hammer(ulong* at, ulong value, uint* stop): writes the value and 0 there by turns, and even numbers behind it, until told to
+// stop or until it may not.
         .globl guest_hammer
 guest_hammer:
         xorl %eax, %eax
@@ -181,6 +182,8 @@ guest_hammer:
         incq %rax
         movq %rsi, (%rdi)
         movq $0, (%rdi)
+        leaq (%rax, %rax), %rcx
+        movq %rcx, 8(%rdi)
         jmp 1b
 guest_hammer_end:
         ret

@@ -11,6 +11,7 @@ internal static unsafe class RacesAttack
     private const ulong Second = Window + 0x1000;
     private const int Rounds = 30;
     private const int Looks = 3000;
+    private const int MostLooks = 3_000_000;
     private const int Place = 300;
 
     private static ulong* s_page;
@@ -99,6 +100,7 @@ internal static unsafe class RacesAttack
 
         Memory.MfnList[((ulong)s_page - Memory.VirtualBase) >> 12] = frame;
         Xen.UpdateVaMapping(Second, (frame << 12) | PageTables.KernelReadable);
+        Report.Same(((ulong*)Second)[Place + 1], 0, "a page that was given up is empty"u8);
         StaysEmpty((ulong*)Second + Place, "a write to a page that was given up"u8);
         SecondVcpu.End();
         Xen.UpdateVaMapping(Second, 0);
@@ -121,14 +123,15 @@ internal static unsafe class RacesAttack
         Report.Same(SecondVcpu.End(), 0, "the secret was seen"u8);
     }
 
+    /// <summary>Looks until the other vcpu has met the end of its right to write there, which is when its processor has forgotten the old one.</summary>
     private static void StaysEmpty(ulong* at, ReadOnlySpan<byte> what)
     {
-        for (int i = 0; i < Looks; i++)
+        ulong count = Volatile.Read(ref at[1]);
+        for (int i = 0; i < MostLooks; i++)
         {
-            ulong now = Volatile.Read(ref *at);
-            if (now != 0)
+            bool isBusy = SecondVcpu.IsBusy;
+            if (!Report.Same(Volatile.Read(ref at[0]), 0, what) || !Report.Same(Volatile.Read(ref at[1]), count, what) || !isBusy)
             {
-                Report.Same(now, 0, what);
                 return;
             }
         }
