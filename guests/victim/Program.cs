@@ -5,7 +5,10 @@ using Xenolith.Abi;
 
 namespace Xenolith.Guest.Programs;
 
-/// <summary>Command line: peers=N (domains that attack), first=N (the first one's number), seed=N, share=PERCENT (of a processor that it must get).</summary>
+/// <summary>
+/// Command line: peers=N (domains that attack), first=N (the first one's number), seed=N, share=PERCENT (of a processor that it must
+/// get), life=SECONDS (after which it gives the attackers up).
+/// </summary>
 internal static unsafe class VictimProgram
 {
     private const ushort Nobody = 0x7000;
@@ -13,7 +16,8 @@ internal static unsafe class VictimProgram
     private const uint ForeignReference = 40;
     private const int MaximumPeers = 16;
     private const int PagesKept = 24;
-    private const ulong LongestLife = 200_000_000_000;
+    private const ulong Second = 1_000_000_000;
+    private const ulong LongestLife = 200;
 
     private static ulong s_seed;
     private static ulong* s_pattern;
@@ -124,7 +128,7 @@ internal static unsafe class VictimProgram
 
     private static void Watch()
     {
-        ulong end = Timers.Now + LongestLife;
+        ulong end = Timers.Now + (Arguments.Number("life"u8, LongestLife) * Second);
         bool isWhole = true;
         while (isWhole && !AreAllDone())
         {
