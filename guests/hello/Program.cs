@@ -15,12 +15,14 @@ internal static unsafe class HelloProgram
         ReadOnlySpan<byte> magic = new(start, 14);
         Report.Check(magic.SequenceEqual("xen-3.0-x86_64"u8), "the magic"u8);
         ulong pages = Memory.PageCount;
-        Report.Check(pages is > 1024 and < 1UL << 28, "the number of pages"u8);
-        Report.Same(*(uint*)(start + StartInfoLayout.Flags) & 0xF, StartInfoLayout.Privileged | StartInfoLayout.InitialDomain, "the flags"u8);
+        Report.Check(pages is >= 1024 and < 1UL << 28, "the number of pages"u8);
+        const uint Domain0 = StartInfoLayout.Privileged | StartInfoLayout.InitialDomain;
+        uint flags = *(uint*)(start + StartInfoLayout.Flags) & 0xF;
+        Report.Check(flags is 0 or Domain0, "the flags: those of Domain 0, or none"u8);
         Report.Check(((ulong)start & 0xFFF) == 0, "start_info on a page of its own"u8);
         Report.Same((ulong)start >> 47, 0x1FFFF, "start_info in the kernel half"u8);
         Report.Same(*(ulong*)(start + StartInfoLayout.SharedInfo) & 0xFFF, 0, "the shared page is a whole page"u8);
-        Report.Same(*(ulong*)(start + StartInfoLayout.StoreMfn), 0, "no xenstore page in Domain 0"u8);
+        Report.Same(*(ulong*)(start + StartInfoLayout.StoreMfn), 0, "no xenstore page where nobody serves it"u8);
         Report.Same(*(ulong*)(start + StartInfoLayout.ModuleBytes), 0, "no RAM disk"u8);
 
         Layout(start, pages);
@@ -30,7 +32,7 @@ internal static unsafe class HelloProgram
         Report.Same(Memory.Shared[1], 1, "events start masked"u8);
         Report.Check(*(uint*)(Memory.Shared + 0x20) % 2 == 0 && *(uint*)(Memory.Shared + 0x38) != 0, "the time is filled in"u8);
         Report.Same(*(ulong*)(Memory.Shared + SharedInfoLayout.EventPending), 0, "no events pending"u8);
-        Version();
+        Version(flags == Domain0);
     }
 
     private static void Layout(byte* start, ulong pages)
@@ -65,8 +67,10 @@ internal static unsafe class HelloProgram
         }
     }
 
-    private static void Version()
+    private static void Version(bool isPrivileged)
     {
+        const ulong Common = 0xE0;
+        const ulong PrivilegedOnly = 0x800;
         Report.Same((ulong)Xen.Call(HypercallNumber.XenVersion), 0x4_0011, "the version"u8);
         byte* buffer = Memory.TakePage();
         Report.Result(Xen.Call(HypercallNumber.XenVersion, 1, (ulong)buffer), XenError.None, "the extra version"u8);
@@ -75,7 +79,7 @@ internal static unsafe class HelloProgram
         Report.Same((ulong)Xen.Call(HypercallNumber.XenVersion, 7), 4096, "the page size"u8);
         *(uint*)buffer = 0;
         Report.Result(Xen.Call(HypercallNumber.XenVersion, 6, (ulong)buffer), XenError.None, "the features"u8);
-        Report.Same(*(uint*)(buffer + 4) & 0x8EF, 0x8E0, "feature bits"u8);
+        Report.Same(*(uint*)(buffer + 4) & 0x8EF, isPrivileged ? Common | PrivilegedOnly : Common, "feature bits"u8);
         *(uint*)buffer = 1;
         Report.Result(Xen.Call(HypercallNumber.XenVersion, 6, (ulong)buffer), XenError.Invalid, "features of submap 1"u8);
         Report.Result(Xen.Call(HypercallNumber.XenVersion, 99, (ulong)buffer), XenError.NotImplemented, "an unknown version query"u8);
