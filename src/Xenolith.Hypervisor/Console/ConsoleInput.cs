@@ -28,6 +28,9 @@ internal static class ConsoleInput
     /// <summary>Whom the keys go to: the slot of a domain's console, or one of the constants above.</summary>
     private static int s_target;
 
+    // The hypervisor has the keys because the last domain that took any has ended; nobody has asked for that.
+    private static bool s_isLeftOver;
+
     /// <summary>The port's interrupt: takes what has arrived.</summary>
     internal static void OnInterrupt()
     {
@@ -67,6 +70,17 @@ internal static class ConsoleInput
         if (s_target == slot)
         {
             SetTarget(DomainTable.Exists(DomainIds.Domain0) ? ToDomain0 : Next(slot));
+            s_isLeftOver = s_target == ToHypervisor;
+            Announce();
+        }
+    }
+
+    /// <summary>A domain has been started again: keys that nobody was left to take are its own.</summary>
+    internal static void OnStarted(int slot)
+    {
+        if (s_isLeftOver && s_target == ToHypervisor)
+        {
+            SetTarget(slot);
             Announce();
         }
     }
@@ -95,6 +109,7 @@ internal static class ConsoleInput
         if (s_switchKeys == SwitchCount)
         {
             s_switchKeys = 0;
+            s_isLeftOver = false;
             SetTarget(Next(s_target));
             Announce();
             return false;

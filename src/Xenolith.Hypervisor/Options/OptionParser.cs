@@ -104,8 +104,14 @@ internal static class OptionParser
 
         if (name.SequenceEqual("sched"u8))
         {
-            expected = "default (there is one scheduler so far)"u8;
-            return value.SequenceEqual("default"u8) || value.SequenceEqual("credit"u8) || value.SequenceEqual("credit2"u8);
+            expected = "credit2, whose interface the scheduler has, or credit"u8;
+            if (value.SequenceEqual("credit"u8))
+            {
+                Log.Line("sched"u8).Text("sched=credit: the scheduler is controlled as credit2 is, with weights and caps"u8).End();
+                return true;
+            }
+
+            return value.SequenceEqual("credit2"u8);
         }
 
         Log.Warning("boot"u8).Text("unknown option ignored: "u8).Text(name).End();

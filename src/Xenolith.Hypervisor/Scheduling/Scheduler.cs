@@ -9,7 +9,7 @@ namespace Xenolith.Hypervisor.Scheduling;
 /// Proportional share by virtual time, which passes for a vcpu the slower the greater its weight. A processor that needs work takes
 /// the vcpu of the queue that has had the least of those that may use it; there is one queue for all, so none idles while a vcpu waits
 /// that it may run. A vcpu that wakes starts no further back than a bonus behind the others, so that it is served soon and yet
-/// cannot save time up. See docs/decisions/0014-one-run-queue.md.
+/// cannot save time up. See docs/decisions/0015-one-run-queue.md.
 /// </summary>
 internal static class Scheduler
 {

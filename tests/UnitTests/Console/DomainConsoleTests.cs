@@ -27,6 +27,9 @@ public sealed class DomainConsoleTests
         _ring = _domain.NewPage();
         PhysicalMemory.Clear(_ring);
         _port = DomainConsoles.Open(ref _domain.Domain, _ring, "web"u8, 7);
+
+        // Another test may have left the console in the middle of a line.
+        ConsoleOutput.StartLine();
         _read = ConsoleRing.Produced;
     }
 

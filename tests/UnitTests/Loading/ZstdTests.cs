@@ -16,8 +16,8 @@ public sealed class ZstdTests
     [InlineData("-5 --check --no-compress-literals")]
     public void UnpacksWhatZstdPacks(string options)
     {
-        byte[] text = Samples.Text(700_000, 1);
-        byte[] code = Samples.Code(300_000, 3);
+        byte[] text = Samples.Text(400_000, 1);
+        byte[] code = Samples.Code(200_000, 3);
         byte[][] samples =
         [
             text, Samples.Random(200_000, 2), code, [], [42], new byte[500_000], Samples.Skewed(400_000, 4, 200), Samples.Skewed(300_000, 5, 3),

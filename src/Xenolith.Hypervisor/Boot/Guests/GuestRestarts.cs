@@ -1,6 +1,7 @@
 // Boot-time domains that are to be started again.
 using System.Runtime.CompilerServices;
 using Xenolith.Hypervisor.Diagnostics;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Scheduling;
@@ -72,7 +73,9 @@ internal static class GuestRestarts
     {
         if (GuestBuilder.TryBuildAgain(entry.Request, entry.Number, out ushort id))
         {
-            Scheduler.Up(ref VcpuTable.At(DomainTable.At(id).VcpuIndex(0)));
+            ref Domain domain = ref DomainTable.At(id);
+            Scheduler.Up(ref VcpuTable.At(domain.VcpuIndex(0)));
+            ConsoleInput.OnStarted(domain.ConsoleSlot);
         }
     }
 
