@@ -13,7 +13,7 @@ public sealed class PageTypeModelTests
     private const int Steps = 6000;
     private const int Remembered = 12;
 
-    public static IEnumerable<TheoryDataRow<int>> Seeds() => Soak.Seeds(1, 20);
+    public static IEnumerable<TheoryDataRow<int>> Seeds() => Soak.Seeds(1, 12);
 
     public static IEnumerable<TheoryDataRow<int>> SeedsOfTwo() => Soak.Seeds(1001, 4);
 
