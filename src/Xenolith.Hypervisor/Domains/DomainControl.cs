@@ -71,7 +71,6 @@ internal readonly ref struct DomainControl
         return XenError.None;
     }
 
-    /// <summary>An id is given out again some day: the serial number tells whether it is still the same domain.</summary>
     private static bool IsTarget(ref Domain caller, ushort id)
-        => caller.Settings.HasTarget && caller.Settings.Target == id && DomainTable.Exists(id) && DomainTable.At(id).Settings.Serial == caller.Settings.TargetSerial;
+        => caller.Settings.HasTarget && caller.Settings.Target == id && DomainTable.Exists(id, caller.Settings.TargetSerial);
 }

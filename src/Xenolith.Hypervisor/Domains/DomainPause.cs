@@ -22,10 +22,7 @@ internal static class DomainPause
 
         if (domain.Settings.PauseCount++ == 0)
         {
-            for (uint id = 0; id < (uint)domain.VcpuCount; id++)
-            {
-                Scheduler.Pause(ref VcpuTable.At(domain.VcpuIndex(id)));
-            }
+            PauseVcpus(ref domain);
         }
 
         for (uint id = 0; id < (uint)domain.VcpuCount; id++)
@@ -55,12 +52,26 @@ internal static class DomainPause
         }
 
         domain.Settings.HasStarted = true;
+        UnpauseVcpus(ref domain);
+        return XenError.None;
+    }
+
+    /// <summary>Keeps every vcpu from running; one that runs is told, and lets go of its processor at its next return to guests.</summary>
+    internal static void PauseVcpus(ref Domain domain)
+    {
+        for (uint id = 0; id < (uint)domain.VcpuCount; id++)
+        {
+            Scheduler.Pause(ref VcpuTable.At(domain.VcpuIndex(id)));
+        }
+    }
+
+    /// <summary>Takes one <see cref="PauseVcpus"/> back.</summary>
+    internal static void UnpauseVcpus(ref Domain domain)
+    {
         for (uint id = 0; id < (uint)domain.VcpuCount; id++)
         {
             Scheduler.Unpause(ref VcpuTable.At(domain.VcpuIndex(id)));
         }
-
-        return XenError.None;
     }
 
     /// <summary>

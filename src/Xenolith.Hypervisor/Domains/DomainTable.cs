@@ -36,6 +36,9 @@ public static class DomainTable
     /// <summary>Whether a domain of that id exists and is not being destroyed.</summary>
     public static bool Exists(uint id) => id < (uint)s_domains.Count && s_domains[(int)id].State is not (DomainState.Free or DomainState.Dying or DomainState.Dead);
 
+    /// <summary>Whether a domain of that id exists and is the one with that serial number: an id is given out again some day.</summary>
+    internal static bool Exists(uint id, ulong serial) => Exists(id) && s_domains[(int)id].Settings.Serial == serial;
+
     /// <summary>Whether the slot of that id is taken: also by a domain that is being destroyed.</summary>
     public static bool IsTaken(uint id) => id < (uint)s_domains.Count && s_domains[(int)id].State != DomainState.Free;
 

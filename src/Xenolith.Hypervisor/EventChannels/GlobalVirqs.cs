@@ -29,8 +29,7 @@ internal static class GlobalVirqs
     internal static void Raise(VirtualIrq virq)
     {
         Handler handler = s_handlers[(int)virq];
-        bool lives = handler.Serial != 0 && DomainTable.Exists(handler.Id) && DomainTable.At(handler.Id).Settings.Serial == handler.Serial;
-        ushort id = lives ? handler.Id : DomainIds.Domain0;
+        ushort id = DomainTable.Exists(handler.Id, handler.Serial) ? handler.Id : DomainIds.Domain0;
         if (DomainTable.Exists(id))
         {
             EventPorts.RaiseGlobalVirq(ref DomainTable.At(id), virq);

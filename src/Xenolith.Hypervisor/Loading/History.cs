@@ -1,4 +1,4 @@
-// What the decoders of zstd and lz4 append to their output.
+// What the decoders append to their output.
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 

@@ -183,13 +183,7 @@ internal static class Inflate
                 return UnpackResult.TooBig;
             }
 
-            ReadOnlySpan<byte> source = output.Slice(at - distance, length);
-            Span<byte> target = output.Slice(at, length);
-            for (int i = 0; i < target.Length; i++)
-            {
-                target[i] = source[i];
-            }
-
+            History.Repeat(output, at, distance, length);
             at += length;
         }
 

@@ -215,20 +215,7 @@ internal ref struct LzmaDecoder
                 return false;
             }
 
-            ReadOnlySpan<byte> source = output.Slice(at - (int)rep0 - 1, (int)count);
-            Span<byte> target = output.Slice(at, (int)count);
-            if (rep0 >= count && count >= 16)
-            {
-                source.CopyTo(target);
-            }
-            else
-            {
-                for (int i = 0; i < target.Length; i++)
-                {
-                    target[i] = source[i];
-                }
-            }
-
+            History.Repeat(output, at, (int)rep0 + 1, (int)count);
             at += (int)count;
         }
 

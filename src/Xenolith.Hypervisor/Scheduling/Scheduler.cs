@@ -19,9 +19,6 @@ internal static class Scheduler
     /// <summary>A vcpu that has just been given a processor keeps it for that long; 0 = no such rule.</summary>
     internal static ulong RateLimitNanoseconds { get; set; } = SchedulerParameters.DefaultRateLimit * 1000;
 
-    /// <summary>Slots of the vcpu table that have been used.</summary>
-    internal static int VcpuCount => VcpuTable.Count;
-
     /// <summary>Begins with no vcpus.</summary>
     internal static void Initialize()
     {

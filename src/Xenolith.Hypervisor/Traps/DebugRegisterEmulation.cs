@@ -11,6 +11,9 @@ internal static class DebugRegisterEmulation
     private const ulong EnableBits = 0xFF;
     private const ulong GeneralDetect = 1 << 13;
 
+    /// <summary>Bits of DR6 that a guest can set: those of the breakpoints, and BD, BS, BT.</summary>
+    private const ulong StatusBits = 0xE00F;
+
     internal static bool TryRead(ref Vcpu vcpu, int number, out ulong value)
     {
         switch (number)
@@ -54,7 +57,7 @@ internal static class DebugRegisterEmulation
                     return XenError.Invalid;
                 }
 
-                vcpu.Traps.Dr6 = value & ~0xFFFF_0FF0UL & 0xE00F;
+                vcpu.Traps.Dr6 = value & StatusBits;
                 return XenError.None;
             case 5 or 7:
                 if (number == 5 && HasExtensions(ref vcpu))
@@ -77,7 +80,7 @@ internal static class DebugRegisterEmulation
         }
         else if (number == 6 && value >> 32 == 0)
         {
-            vcpu.Traps.Dr6 = value & ~0xFFFF_0FF0UL & 0xE00F;
+            vcpu.Traps.Dr6 = value & StatusBits;
         }
         else if (number == 7 && CheckControl(ref vcpu, value) == XenError.None)
         {

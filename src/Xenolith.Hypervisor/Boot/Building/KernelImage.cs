@@ -76,15 +76,14 @@ internal struct KernelImage
     /// <summary>Gives its own frames to the allocator.</summary>
     internal void Free()
     {
-        if (!_isFromAllocator)
+        if (_isFromAllocator)
         {
-            FrameAllocator.AddRange(_start.Frame, OwnFrames);
+            FreeFrames(_start.Frame, 0, OwnFrames);
         }
-
-        // The allocator has counted these frames among all of the machine's already.
-        for (ulong i = 0; _isFromAllocator && i < OwnFrames; i++)
+        else
         {
-            FrameAllocator.Free(_start.Frame.Add(i), 0);
+            // The allocator has not counted these frames among all of the machine's yet.
+            FrameAllocator.AddRange(_start.Frame, OwnFrames);
         }
 
         this = default;
@@ -115,11 +114,15 @@ internal struct KernelImage
             return false;
         }
 
-        for (ulong i = frames; i < 1UL << order; i++)
+        FreeFrames(first, frames, 1UL << order);
+        return true;
+    }
+
+    private static void FreeFrames(Mfn first, ulong from, ulong end)
+    {
+        for (ulong i = from; i < end; i++)
         {
             FrameAllocator.Free(first.Add(i), 0);
         }
-
-        return true;
     }
 }

@@ -4,7 +4,6 @@ using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.EventChannels;
 using Xenolith.Hypervisor.Grants;
 using Xenolith.Hypervisor.Memory;
-using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Domains;
@@ -71,10 +70,7 @@ internal static class DomainDestruction
         domain.State = DomainState.Dying;
         DomainConsoles.Close(ref domain);
         DomainFrames.TryStake(ref domain, 0);
-        for (uint id = 0; id < (uint)domain.VcpuCount; id++)
-        {
-            Scheduler.Pause(ref VcpuTable.At(domain.VcpuIndex(id)));
-        }
+        DomainPause.PauseVcpus(ref domain);
     }
 
     private static bool TryStage(ref Domain domain, ref Preemption preemption)

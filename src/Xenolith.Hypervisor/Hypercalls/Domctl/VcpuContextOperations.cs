@@ -72,6 +72,6 @@ internal static class VcpuContextOperations
         ulong serial = domain.Settings.Serial;
         Scheduler.Pause(ref vcpu);
         DomainPause.AwaitRest(ref vcpu);
-        return DomainTable.Exists(domain.Id) && domain.Settings.Serial == serial;
+        return DomainTable.Exists(domain.Id, serial);
     }
 }
