@@ -1,6 +1,7 @@
 """Domain 0 on Xenolith and on real Xen 4.17: the same kernel, RAM disk and QEMU flags, one after the other."""
 import os
 import re
+import statistics
 
 from common import OPTIONS, ROOT, build_image, rows_of, run, table
 
@@ -16,14 +17,11 @@ def boot(system: str, micro: str, icount: bool, timeout: int, cpus: int = 1) -> 
     return run(f"{system}{'-icount' if icount else ''}", arguments, "BENCH:DONE", timeout)
 
 
-def best(row: tuple) -> float:
-    return row[3] if row[0] == "MB/s" else row[2]
-
-
-def merge(into: dict, rows: dict) -> None:
-    for name, row in rows.items():
-        old = into.get(name, row)
-        into[name] = (row[0], min(old[1], row[1]), min(old[2], row[2]), max(old[3], row[3]))
+def medians(boots: list[dict]) -> dict:
+    """Of the boots in which a row was measured, the median of their medians."""
+    names = dict.fromkeys(name for rows in boots for name in rows)
+    found = {name: [rows[name] for rows in boots if name in rows] for name in names}
+    return {name: (rows[0][0], statistics.median(row[1] for row in rows)) for name, rows in found.items()}
 
 
 def show_pair(title: str, xen: dict, ours: dict, value) -> None:
@@ -41,13 +39,14 @@ def instructions(options) -> None:
 
 
 def wall(options) -> None:
-    """Pairs of boots, alternating, best of all batches; needs a quiet host."""
+    """Pairs of boots, alternating; needs a quiet host."""
     micro = "-t:30:-r:7" + "".join(f":{row}" for row in options.rows)
-    rows = {"xen": {}, "xenolith": {}}
+    boots = {system: [] for system in SYSTEMS}
     for _ in range(options.runs):
-        for system, into in rows.items():
-            merge(into, rows_of(boot(system, micro, False, 900)))
-    show_pair(f"Wall time (best of {options.runs} paired boots, 7 batches each)", rows["xen"], rows["xenolith"], best)
+        for system, rows in boots.items():
+            rows.append(rows_of(boot(system, micro, False, 900)))
+    show_pair(f"Wall time (median of {options.runs} paired boots, each the median of 7 batches)", medians(boots["xen"]), medians(boots["xenolith"]),
+              lambda row: row[1])
 
 
 def seconds_of(lines: list, text: str) -> float:
@@ -69,8 +68,8 @@ def startup(options) -> None:
             seconds.append(seconds_of(lines, "BENCH:USERLAND"))
         early.append((milliseconds_of(lines, r"Domain 0 starts (\d+) ms") - milliseconds_of(lines, r"kernel unpacked.* in (\d+) ms")) / 1000)
         memory = next((line for _, line in lines if line.startswith("[mm] RAM")), memory)
-    print("\nBoot, wall seconds (best of", options.runs + 1, "pairs)\n\n| span | Xen 4.17 | Xenolith | ratio |\n|---|---:|---:|---:|")
-    xen, ours = min(times["xen"]), min(times["xenolith"])
+    print("\nBoot, wall seconds (median of", options.runs + 1, "pairs)\n\n| span | Xen 4.17 | Xenolith | ratio |\n|---|---:|---:|---:|")
+    xen, ours = statistics.median(times["xen"]), statistics.median(times["xenolith"])
     print(f"| QEMU start to Domain 0's init | {xen:.2f} | {ours:.2f} | {ours / xen:.2f} |")
-    print(f"| first line to Domain 0's first instruction, unpacking left out | | {min(early):.2f} | |")
+    print(f"| first line to Domain 0's first instruction, unpacking left out | | {statistics.median(early):.2f} | |")
     print(f"\nImage: {os.path.getsize(os.path.join(ROOT, 'out', 'xenolith'))} bytes. {memory}")
