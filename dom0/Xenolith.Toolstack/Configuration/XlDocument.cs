@@ -1,0 +1,145 @@
+// An xl.cfg file as its keys and values.
+namespace Xenolith.Toolstack.Configuration;
+
+/// <summary>The assignments of an xl.cfg file, the way Xen's xl reads it.</summary>
+/// <remarks>
+/// <c>key = value</c> or <c>key += value</c>, one a line or parted by semicolons; a value is a text in quotes, a number, or a list in brackets over as many
+/// lines as it needs. A key that is given again takes the place of the first, with a warning.
+/// </remarks>
+public sealed class XlDocument
+{
+    private const int DeepestList = 16;
+
+    private readonly Dictionary<string, XlValue> _values = new(StringComparer.Ordinal);
+    private readonly List<string> _warnings = [];
+
+    private XlDocument(string source)
+    {
+        Source = source;
+    }
+
+    /// <summary>The file, or what else the text came from; stands before messages.</summary>
+    public string Source { get; }
+
+    /// <summary>The keys in the order of their first appearance.</summary>
+    public IReadOnlyCollection<string> Keys => _values.Keys;
+
+    /// <summary>What is odd without being wrong.</summary>
+    public IReadOnlyList<string> Warnings => _warnings;
+
+    /// <summary>Reads a text.</summary>
+    /// <param name="text">The content of the file.</param>
+    /// <param name="source">Its name, for messages.</param>
+    /// <exception cref="ConfigurationException">The text is not of that form.</exception>
+    public static XlDocument Parse(string text, string source)
+    {
+        XlDocument document = new(source);
+        XlLexer lexer = new(source, text);
+        while (document.ParseStatement(ref lexer))
+        {
+        }
+
+        return document;
+    }
+
+    /// <summary>The value of a key, or null.</summary>
+    public XlValue? Find(string key) => _values.GetValueOrDefault(key);
+
+    private bool ParseStatement(ref XlLexer lexer)
+    {
+        XlToken key = lexer.Next();
+        if (key.Kind is XlTokenKind.End or XlTokenKind.LineEnd)
+        {
+            return key.Kind == XlTokenKind.LineEnd;
+        }
+
+        if (key.Kind != XlTokenKind.Name)
+        {
+            throw Wrong(key, "a setting begins with its name: key = value");
+        }
+
+        XlToken sign = lexer.Next();
+        if (sign.Kind is not (XlTokenKind.Equals or XlTokenKind.PlusEquals))
+        {
+            throw Wrong(sign, $"'{key.Text}' is followed by '=' and a value");
+        }
+
+        XlValue value = ParseValue(ref lexer, lexer.Next(), 0);
+        Assign(key, value, sign.Kind == XlTokenKind.PlusEquals);
+        XlToken end = lexer.Next();
+        if (end.Kind is not (XlTokenKind.LineEnd or XlTokenKind.End))
+        {
+            throw Wrong(end, $"the value of '{key.Text}' ends its line; put ';' or a new line before the next setting");
+        }
+
+        return end.Kind == XlTokenKind.LineEnd;
+    }
+
+    private XlValue ParseValue(ref XlLexer lexer, XlToken first, int depth)
+    {
+        return first.Kind switch
+        {
+            XlTokenKind.Text => new XlText(first.Text, first.Line),
+            XlTokenKind.Number => new XlNumber(first.Number, first.Line),
+            XlTokenKind.Open when depth < DeepestList => ParseList(ref lexer, first.Line, depth),
+            XlTokenKind.Open => throw Wrong(first, $"lists lie in lists more than {DeepestList} deep"),
+            XlTokenKind.Name => throw Wrong(first, $"a value is a text in quotes, a number, or a list in brackets; write \"{first.Text}\""),
+            _ => throw Wrong(first, "a value is a text in quotes, a number, or a list in brackets"),
+        };
+    }
+
+    private XlList ParseList(ref XlLexer lexer, int line, int depth)
+    {
+        List<XlValue> items = [];
+        XlToken token = NextInList(ref lexer);
+        while (token.Kind != XlTokenKind.Close)
+        {
+            items.Add(ParseValue(ref lexer, token, depth + 1));
+            token = NextInList(ref lexer);
+            if (token.Kind == XlTokenKind.Comma)
+            {
+                token = NextInList(ref lexer);
+            }
+            else if (token.Kind != XlTokenKind.Close)
+            {
+                throw Wrong(token, $"the list that begins on line {line} goes on with ',' or ends with ']'");
+            }
+        }
+
+        return new XlList(items, line);
+    }
+
+    private static XlToken NextInList(ref XlLexer lexer)
+    {
+        XlToken token;
+        do
+        {
+            token = lexer.Next();
+        }
+        while (token.Kind == XlTokenKind.LineEnd && token.Text == "\n");
+
+        return token;
+    }
+
+    private void Assign(XlToken key, XlValue value, bool isAppended)
+    {
+        XlValue? old = _values.GetValueOrDefault(key.Text);
+        if (isAppended && old is not null)
+        {
+            value = (old, value) switch
+            {
+                (XlText first, XlText second) => new XlText(first.Text + second.Text, first.Line),
+                (XlList first, XlList second) => new XlList([.. first.Items, .. second.Items], first.Line),
+                _ => throw Wrong(key, $"'{key.Text} +=' adds a text to a text or a list to a list"),
+            };
+        }
+        else if (old is not null)
+        {
+            _warnings.Add($"{Source}:{key.Line}: '{key.Text}' is given again; the value of line {old.Line} is not used");
+        }
+
+        _values[key.Text] = value;
+    }
+
+    private ConfigurationException Wrong(XlToken token, string problem) => new(Source, token.Line, problem);
+}
