@@ -53,9 +53,15 @@ public sealed class DomainConfigurationReader
     /// <param name="source">The file's name, for messages.</param>
     /// <param name="warnings">What is odd, or not done here, without being wrong.</param>
     /// <exception cref="ConfigurationException">It is wrong, or asks for what would make the guest another without it.</exception>
-    public static DomainConfiguration Read(string text, string source, out IReadOnlyList<string> warnings)
+    public static DomainConfiguration Read(string text, string source, out IReadOnlyList<string> warnings) => Read(XlDocument.Parse(text, source), out warnings);
+
+    /// <summary>Reads a document.</summary>
+    /// <param name="document">Keys and values as in a file.</param>
+    /// <param name="warnings">What is odd, or not done here, without being wrong.</param>
+    /// <exception cref="ConfigurationException">It is wrong, or asks for what would make the guest another without it.</exception>
+    public static DomainConfiguration Read(XlDocument document, out IReadOnlyList<string> warnings)
     {
-        DomainConfigurationReader reader = new(XlDocument.Parse(text, source));
+        DomainConfigurationReader reader = new(document);
         DomainConfiguration configuration = reader.Build();
         warnings = reader._warnings;
         return configuration;
@@ -302,7 +308,7 @@ public sealed class DomainConfigurationReader
         return number is null || (number >= least && number <= most) ? (int?)number : throw Wrong(key, $"'{key}' is a number from {least} to {most}, not {number}");
     }
 
-    private void Warn(string key, string text) => _warnings.Add($"{_document.Source}:{_document.Find(key)!.Line}: {text}");
+    private void Warn(string key, string text) => _warnings.Add(Wrong(key, text).Message);
 
     private ConfigurationException Wrong(string? key, string problem) => new(_document.Source, key is null ? 0 : _document.Find(key)?.Line ?? 0, problem);
 }

@@ -42,6 +42,20 @@ public sealed class XlDocument
         return document;
     }
 
+    /// <summary>Makes a document of values that come from elsewhere.</summary>
+    /// <param name="values">Keys and values as in a file.</param>
+    /// <param name="source">Where they come from, for messages.</param>
+    public static XlDocument FromValues(IEnumerable<KeyValuePair<string, XlValue>> values, string source)
+    {
+        XlDocument document = new(source);
+        foreach ((string key, XlValue value) in values)
+        {
+            document._values[key] = value;
+        }
+
+        return document;
+    }
+
     /// <summary>The value of a key, or null.</summary>
     public XlValue? Find(string key) => _values.GetValueOrDefault(key);
 

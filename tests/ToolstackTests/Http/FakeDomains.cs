@@ -1,0 +1,87 @@
+// Domains that exist in memory only.
+using System.Globalization;
+using Xenod.Consoles;
+using Xenod.Domains;
+using Xenolith.Toolstack.Configuration;
+
+namespace Xenolith.Toolstack.Tests.Http;
+
+/// <summary>A service whose domains do nothing: what was asked of it is kept in <see cref="Calls"/>.</summary>
+internal sealed class FakeDomains(string directory) : IDomainService, IDisposable
+{
+    private readonly Dictionary<Guid, (DomainView View, DomainConfiguration Configuration, FakeConsole Console)> _domains = [];
+    private int _next = 1;
+
+    internal List<string> Calls { get; } = [];
+
+    internal FakeConsole ConsoleOf(string name) => _domains.Values.Single(domain => domain.View.Name == name).Console;
+
+    public Task<IReadOnlyList<DomainView>> ListAsync(CancellationToken cancellation) => Task.FromResult<IReadOnlyList<DomainView>>([.. _domains.Values.Select(domain => domain.View)]);
+
+    public Task<DomainView> GetAsync(string domain, CancellationToken cancellation) => Task.FromResult(Find(domain));
+
+    public Task<(DomainView Domain, bool IsNew)> CreateAsync(Guid uuid, DomainConfiguration configuration, bool isPaused, CancellationToken cancellation)
+    {
+        if (_domains.TryGetValue(uuid, out (DomainView View, DomainConfiguration Configuration, FakeConsole Console) old))
+        {
+            return Task.FromResult((old.View, false));
+        }
+
+        if (configuration.Memory > 1024)
+        {
+            throw new DomainServiceException(Refusal.NoRoom, "there is not so much memory");
+        }
+
+        DomainView view = new(uuid, _next++, configuration.Name, isPaused ? DomainState.Paused : DomainState.Running, configuration.Memory * 1024L, configuration.MaximumMemory * 1024L, configuration.Vcpus, 0);
+        _domains.Add(uuid, (view, configuration, new FakeConsole(ConsoleLog.Open(Path.Combine(directory, uuid.ToString("D"))))));
+        return Task.FromResult((view, true));
+    }
+
+    public Task PauseAsync(string domain, CancellationToken cancellation) => Note("pause", domain);
+
+    public Task UnpauseAsync(string domain, CancellationToken cancellation) => Note("unpause", domain);
+
+    public Task ShutdownAsync(string domain, ShutdownRequest request, CancellationToken cancellation) => Note(request.ToString(), domain);
+
+    public Task DestroyAsync(string domain, CancellationToken cancellation) => Note("destroy", domain);
+
+    public Task ChangeAsync(string domain, DomainChange change, CancellationToken cancellation) => Note(change.ToString(), domain);
+
+    public Task<IGuestConsole> ConsoleAsync(string domain, CancellationToken cancellation) => Task.FromResult<IGuestConsole>(_domains[Find(domain).Uuid].Console);
+
+    public void Dispose()
+    {
+        foreach ((_, _, FakeConsole console) in _domains.Values)
+        {
+            console.Log.Dispose();
+        }
+    }
+
+    private Task Note(string call, string domain)
+    {
+        Calls.Add($"{call} {Find(domain).Name}");
+        return Task.CompletedTask;
+    }
+
+    private DomainView Find(string domain)
+        => _domains.Values.Select(one => one.View).FirstOrDefault(view => view.Name == domain || view.Uuid.ToString("D") == domain || view.Id.ToString(CultureInfo.InvariantCulture) == domain)
+            ?? throw new DomainServiceException(Refusal.NotFound, $"there is no domain '{domain}'");
+}
+
+/// <summary>A console that says what it is told to, and repeats what is typed.</summary>
+internal sealed class FakeConsole(ConsoleLog log) : IGuestConsole
+{
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public ConsoleLog Log => log;
+
+    public Task Ended => _ended.Task;
+
+    public Task TypeAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellation)
+    {
+        log.Append(bytes.Span);
+        return Task.CompletedTask;
+    }
+
+    internal void End() => _ended.SetResult();
+}
