@@ -163,4 +163,17 @@ internal static unsafe class CrashProgram
         Report.Dies();
         Traps.Try([0x0F, 0x0B]);
     }
+
+    /// <summary>An event, whose callback is the hypervisor's own code.</summary>
+    [RuntimeExport("guest_crash_callback_theft")]
+    private static void CallbackTheft()
+    {
+        Events.Start();
+        Report.Result(Xen.RegisterCallback(CallbackRegister.Event, (byte*)0xFFFF_8300_0010_0000, true), XenError.None, "any canonical address can be a callback"u8);
+        uint port = (uint)Events.BindIpi(0);
+        Events.Unmask(port);
+        Events.Send(port);
+        Report.Dies();
+        Events.Open();
+    }
 }

@@ -7,7 +7,7 @@ namespace Xenolith.Guest.Programs;
 
 /// <summary>
 /// Command line: peers=N (domains that attack), first=N (the first one's number), seed=N, share=PERCENT (of a processor that it must
-/// get), life=SECONDS (after which it gives the attackers up).
+/// get), life=SECONDS (after which it gives the attackers up), rest=SECONDS (for which it goes on without attackers).
 /// </summary>
 internal static unsafe class VictimProgram
 {
@@ -129,8 +129,9 @@ internal static unsafe class VictimProgram
     private static void Watch()
     {
         ulong end = Timers.Now + (Arguments.Number("life"u8, LongestLife) * Second);
+        ulong rest = Timers.Now + (Arguments.Number("rest"u8, 0) * Second);
         bool isWhole = true;
-        while (isWhole && !AreAllDone())
+        while (isWhole && (!AreAllDone() || Timers.Now < rest))
         {
             isWhole = CheckMemory() && VictimState.Check() && CheckGrants();
             Answer();

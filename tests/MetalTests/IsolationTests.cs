@@ -1,5 +1,6 @@
 // Isolation: unprivileged domains attack a victim and the hypervisor, and nothing comes of it.
 using System.Collections.Generic;
+using System.IO;
 
 namespace Xenolith.MetalTests;
 
@@ -13,6 +14,7 @@ public sealed class IsolationTests
         { 1, 15, ["frames", "tables", "grants"] },
         { 1, 10, ["privilege", "pointers", "floods"] },
         { 2, 20, ["races"] },
+        { 2, 10, ["vcpus"] },
         { 2, 10, ["registers", "registers", "registers", "registers"] },
     };
 
@@ -21,10 +23,10 @@ public sealed class IsolationTests
     public void AttackersGetNothing(int processors, int share, string[] attackers)
     {
         List<string> arguments = ["--kernel", "none", "--memory", "128", "--cpus", $"{processors}", "--options", Options];
-        arguments.AddRange(Domain("victim", "victim", 4, 1, $"peers={attackers.Length} first=2 seed={processors + 76} share={share}"));
+        arguments.AddRange(Domain("victim", "victim", 4, 1, $"peers={attackers.Length} first=2 seed={processors + 76} share={share} rest=1"));
         for (int i = 0; i < attackers.Length; i++)
         {
-            arguments.AddRange(Domain($"{attackers[i]}{i}", "attack_" + attackers[i], 8, attackers[i] == "races" ? 2 : 1, $"victim=1 self={i + 2}"));
+            arguments.AddRange(Domain($"{attackers[i]}{i}", "attack_" + attackers[i], 8, Vcpus(attackers[i]), $"victim=1 self={i + 2}"));
         }
 
         using BootedMachine machine = new([.. arguments]);
@@ -51,6 +53,34 @@ public sealed class IsolationTests
         Said(machine, "[random] GUEST random: Success");
         VictimIsWhole(machine);
     }
+
+    /// <summary>Domains that end by every mistake there is, started again each time: none takes the victim or the hypervisor with it.</summary>
+    [Fact]
+    public void DomainsThatCrashAgainAndAgainHarmNobody()
+    {
+        List<string> arguments = ["--kernel", "none", "--memory", "256", "--cpus", "2", "--options", Options];
+        arguments.AddRange(Domain("victim", "victim", 4, 1, "peers=0 seed=9 rest=15"));
+        List<string> crashes = [];
+        foreach (string line in File.ReadLines(Repository.Path("guests/list")))
+        {
+            string[] words = line.Split(' ', 3);
+            if (words[0].StartsWith("crash_", StringComparison.Ordinal))
+            {
+                crashes.Add(words[0]);
+                arguments.AddRange(["--domain", $"{words[0]} kernel={Repository.Path($"out/guests/{words[0]}.elf")} ramdisk=none memory=4 on_crash=restart"]);
+            }
+        }
+
+        using BootedMachine machine = new([.. arguments]);
+        machine.WaitFor("[victim] GUEST victim: Success\n");
+        VictimIsWhole(machine);
+        foreach (string crash in crashes)
+        {
+            Assert.True(machine.Console.Split($"[{crash}] GUEST {crash}: dies\n").Length > 2, $"{crash} did not die again\nagain: {machine.Command}\n{machine.Console}");
+        }
+    }
+
+    private static int Vcpus(string attacker) => attacker switch { "vcpus" => 32, "races" => 2, _ => 1 };
 
     private static void VictimIsWhole(BootedMachine machine)
     {
