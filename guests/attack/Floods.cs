@@ -158,7 +158,21 @@ internal static unsafe class FloodsAttack
             Timers.SingleShot(1);
         }
 
+        // Times at and beyond the end of all numbers: none of them stops the clock, or comes round to now.
+        ReadOnlySpan<ulong> extremes = [1UL << 63, (1UL << 63) - 1, ulong.MaxValue, ulong.MaxValue - 1, 1UL << 62, 0, 1];
+        for (int i = 0; i < extremes.Length; i++)
+        {
+            ulong before = Timers.Now;
+            Timers.SingleShot(extremes[i]);
+            Xen.Call(HypercallNumber.SetTimerOp, extremes[i]);
+            period = extremes[i];
+            Xen.Call(HypercallNumber.VcpuOp, 6, 0, (ulong)(&period));
+            Xen.Call(HypercallNumber.SchedOp, 0);
+            Report.Check(Timers.Now - before < 10 * Slice, "the clock goes on"u8);
+        }
+
         Xen.Call(HypercallNumber.VcpuOp, 7, 0);
+        Timers.StopSingleShot();
     }
 
     /// <summary>As much memory as there is, given back and taken over and over; the domain has no more than it may have.</summary>

@@ -22,6 +22,8 @@ internal static unsafe class PrivilegeAttack
         Addresses();
         Instructions();
         Interrupts();
+        Steps();
+        Watched();
         Registers();
         Ports();
         Read();
@@ -198,6 +200,80 @@ internal static unsafe class PrivilegeAttack
             ulong came = Traps.Try(code, ref registers);
             Report.Check(came == (ulong)vector || came == 13 || vector is 0x80 or 0x82, "a software interrupt"u8);
         }
+    }
+
+    /// <summary>
+    /// Every way into the hypervisor with flags that would be wrong there: single steps, nested tasks, the wrong direction, alignment checks;
+    /// also directly behind a load of the stack's selector, which holds debug exceptions back until the hypervisor's first instruction.
+    /// </summary>
+    private static void Steps()
+    {
+        const uint SingleStep = 0x100;
+        ReadOnlySpan<uint> flags = [SingleStep, 0x4000, 0x400, 0x4_0000, 0x1_0000, 0x20_0000, 0x4_4400, 0x4_4500, 0x3000, 0x4100];
+
+        // syscall; int3; int 0x20; int 0x82; sysenter; ud2; a page fault; a fault of the stack; what is emulated: cpuid by its prefix, hlt
+        ReadOnlySpan<ulong> entries = [0x050F, 0xCC, 0x20CD, 0x82CD, 0x340F, 0x0B0F, 0x018B, 0x008B_4836, 0xA2_0F6E_6578_0B0F, 0xF4];
+        Report.Result(Traps.Callbacks(), XenError.None, "callbacks"u8);
+        for (int i = 0; i < flags.Length; i++)
+        {
+            for (int entry = 0; entry < entries.Length; entry++)
+            {
+                Step(flags[i], entries[entry], false);
+                Step(flags[i], entries[entry], true);
+            }
+
+            UserSpace.Load([0x9C, 0x81, 0x0C, 0x24, 0, 0, 0, 0, 0x9D, 0x0F, 0x05, 0xCC]);
+            *(uint*)(UserSpace.Code + 4) = flags[i];
+            IretContext frame = UserSpace.Frame();
+            Report.Check(Traps.Leave(ref frame) is 1 or 3 or 6 or 17 or Traps.SyscallVector, "a program's system call with such flags"u8);
+            frame = UserSpace.Frame();
+            frame.Rflags |= flags[i];
+            Report.Check(Traps.Leave(ref frame) is 1 or 3 or 6 or 17 or Traps.SyscallVector, "a program that begins with such flags"u8);
+        }
+
+        Report.Same((ulong)Xen.Call(HypercallNumber.XenVersion), 0x4_0011, "hypercalls still work"u8);
+    }
+
+    /// <summary>mov edx, ss; pushfq; or [rsp], flags; popfq; (mov ss, edx;) the entry; pushfq; and [rsp], 0; popfq.</summary>
+    private static void Step(uint flags, ulong entry, bool isShadowed)
+    {
+        byte* code = Traps.Code(
+            [0x8C, 0xD2, 0x9C, 0x81, 0x0C, 0x24, 0, 0, 0, 0, 0x9D, 0x8E, 0xD2, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x9C, 0x83, 0x24, 0x24, 0, 0x9D]);
+        *(uint*)(code + 6) = flags;
+        byte* at = code + (isShadowed ? 13 : 11);
+        if (!isShadowed)
+        {
+            code[12] = 0x90;
+        }
+
+        for (; entry != 0; entry >>= 8)
+        {
+            *at++ = (byte)entry;
+        }
+
+        ProbeRegisters registers = new() { Rax = (ulong)HypercallNumber.XenVersion, Rcx = 0x1000 };
+        ulong came = Traps.Try(code, ref registers);
+        Report.Check(came is Traps.None or < 256, "a way into the hypervisor with such flags"u8);
+        Report.Same((ulong)Xen.Call(HypercallNumber.XenVersion), 0x4_0011, "hypercalls still work"u8);
+    }
+
+    /// <summary>Breakpoints on memory that the hypervisor reads and writes for the guest: it is not stopped by them.</summary>
+    private static void Watched()
+    {
+        const ulong OnAccess = 0x000F_0001;
+        byte* page = Memory.TakePage();
+        MmuUpdate* update = (MmuUpdate*)page;
+        *update = new MmuUpdate { Pointer = Memory.Machine(page) | MmuUpdate.MachineToPhysicalUpdate, Value = 0x77 };
+        Report.Result(Xen.Call(HypercallNumber.SetDebugReg, 0, (ulong)page), XenError.None, "a breakpoint"u8);
+        Report.Result(Xen.Call(HypercallNumber.SetDebugReg, 7, OnAccess), XenError.None, "it is on"u8);
+        ProbeRegisters read = new() { Rax = (ulong)HypercallNumber.MmuUpdate, Rdi = (ulong)page, Rsi = 1, R10 = DomainIds.Self };
+        ulong reads = Traps.Try([0x0F, 0x05], ref read);
+        ProbeRegisters write = new() { Rax = (ulong)HypercallNumber.XenVersion, Rdi = 1, Rsi = (ulong)page };
+        ulong writes = Traps.Try([0x0F, 0x05], ref write);
+        Report.Result(Xen.Call(HypercallNumber.SetDebugReg, 7, 0), XenError.None, "it is off"u8);
+        Report.Check(reads is Traps.None or 1 && read.Rax == 0, "the hypervisor reads what is watched"u8);
+        Report.Check(writes is Traps.None or 1 && page[0] == '.', "the hypervisor writes what is watched"u8);
+        Report.Same(*(ulong*)(0xFFFF_8000_0000_0000 + (Memory.Frame(page) * 8)), 0x77, "what it read"u8);
     }
 
     /// <summary>Model-specific registers that the hypervisor lives by: neither written nor seen.</summary>
