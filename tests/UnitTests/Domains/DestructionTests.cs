@@ -31,7 +31,7 @@ public sealed class DestructionTests
     public void EveryFrameComesBack(int seed)
     {
         TestDomain control = TestDomain.Create();
-        FrameAudit audit = new(control);
+        FrameAudit audit = new();
         Warm(control);
         ulong free = FrameAllocator.FreeFrames;
         Random random = new(seed);

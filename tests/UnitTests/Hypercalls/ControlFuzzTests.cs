@@ -34,7 +34,7 @@ public sealed class ControlFuzzTests
     {
         TestDomain control = TestDomain.Create();
         Toolstack tools = new(control);
-        FrameAudit audit = new(control);
+        FrameAudit audit = new();
         Random random = new(seed);
         List<Mfn> frames = [];
         for (int step = 0; step < Steps; step++)

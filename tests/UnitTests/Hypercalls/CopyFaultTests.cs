@@ -228,7 +228,7 @@ public sealed class CopyFaultTests
             long result = domain.Call(scenario.Number, arguments);
             bool faulted = GuestMemory.CopiesUntilFault < 0;
             GuestMemory.CopiesUntilFault = -1;
-            new FrameAudit(domain).Check();
+            new FrameAudit().Check();
             if (!faulted)
             {
                 Assert.True(result >= 0, $"without a fault {name} gives {result}");
@@ -264,7 +264,7 @@ public sealed class CopyFaultTests
             bytes.AsSpan(0, mapped).CopyTo(page[(4096 - mapped)..]);
             arguments[scenario.Pointer] = domain.Arguments + 4096 - (ulong)mapped;
             long result = domain.Call(scenario.Number, arguments);
-            new FrameAudit(domain).Check();
+            new FrameAudit().Check();
             Assert.True(mapped == scenario.Bytes ? result >= 0 : result == Fault, $"{name} with {mapped} of {scenario.Bytes} bytes mapped gives {result}");
         }
     }
@@ -286,7 +286,7 @@ public sealed class CopyFaultTests
             ulong[] arguments = scenario.Prepare(domain);
             arguments[scenario.Pointer] = place;
             Assert.Equal(Fault, domain.Call(scenario.Number, arguments));
-            new FrameAudit(domain).Check();
+            new FrameAudit().Check();
         }
     }
 }

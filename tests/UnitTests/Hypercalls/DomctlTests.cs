@@ -40,7 +40,7 @@ public sealed class DomctlTests
     [Fact]
     public void ADomainLivesFromCreationToDestruction()
     {
-        FrameAudit audit = new(_control);
+        FrameAudit audit = new();
         _tools.Domctl(DomctlCommand.DestroyDomain, Build(out _));
         ulong free = FrameAllocator.FreeFrames;
         ushort id = Build(out Mfn root);
@@ -203,14 +203,14 @@ public sealed class DomctlTests
         Assert.Equal(0, SetContext(id, 1));
         _tools.WriteContext(Layout.GdtEntries, 99);
         Assert.Equal(NotSupported, SetContext(id, 1));
-        new FrameAudit(_control).Check();
+        new FrameAudit().Check();
     }
 
     [Fact]
     public void ABadContextLeavesNothingBehind()
     {
         ushort id = Build(out Mfn root, out Mfn gdt);
-        FrameAudit audit = new(_control);
+        FrameAudit audit = new();
         Bad(Layout.Registers + 128, 0x8000_0000_0000_0000);
         Bad(Layout.EventCallback, 1UL << 48);
         Bad(Layout.GsBaseUser, 1UL << 63);
@@ -246,7 +246,7 @@ public sealed class DomctlTests
         Assert.Equal(0, _tools.Domctl(DomctlCommand.SetVcpuContext, id, new VcpuContextArguments()));
         Assert.Equal(NoData, GetContext(id, 0));
         Assert.Equal(0u, _tools.Info(id).OnlineVcpus);
-        new FrameAudit(_control).Check();
+        new FrameAudit().Check();
         FillContext(root);
         Assert.Equal(0, SetContext(id, 0));
     }
@@ -262,7 +262,7 @@ public sealed class DomctlTests
         FillContext(root);
         Assert.Equal(0, SetContext(id, 0));
         Preemption.SliceTicks = 1_000_000_000;
-        new FrameAudit(_control).Check();
+        new FrameAudit().Check();
     }
 
     [Fact]

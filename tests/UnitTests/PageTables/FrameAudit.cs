@@ -1,6 +1,9 @@
 // Recomputes every reference of every frame from the tables themselves.
+using System.Collections.Generic;
+using System.Runtime.InteropServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
+using Xenolith.Hypervisor.Grants;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Platform;
 using Xenolith.Machine;
@@ -17,7 +20,6 @@ internal sealed class FrameAudit
     private const ulong First = FakeMachine.FirstUsableFrame;
     private const ulong TableBitsAllowed = 0xFFFF_FFFF_FFFF_FFFF & ~(PageTableEntry.WriteThrough | PageTableEntry.CacheDisable | PageTableEntry.LargePage | PageTableEntry.Global);
 
-    private readonly TestDomain[] _domains;
     private readonly uint[] _general;
     private readonly uint[] _typed;
     private readonly PageType[] _types;
@@ -25,15 +27,20 @@ internal sealed class FrameAudit
     // Linear entries of the table, minus 1000 for each that names it.
     private readonly int[] _linear;
 
-    internal FrameAudit(params TestDomain[] domains)
+    // Mappings of others' frames by domains without privileges: the domain, the frame, whether it may write; entries less handles.
+    private readonly Dictionary<(ushort Domain, ulong Frame, bool Writes), int> _lent = [];
+
+    internal FrameAudit()
     {
-        _domains = domains;
         int frames = (int)(FakeMachine.FrameCount - First);
         _general = new uint[frames];
         _typed = new uint[frames];
         _types = new PageType[frames];
         _linear = new int[frames];
     }
+
+    /// <summary>A domain in whose tables Domain 0 enters what it likes, and not only what the domain has been granted.</summary>
+    internal ushort? Served { get; init; }
 
     /// <summary>Everything at once.</summary>
     internal void Check()
@@ -42,6 +49,7 @@ internal sealed class FrameAudit
         Array.Clear(_typed);
         Array.Clear(_types);
         Array.Clear(_linear);
+        _lent.Clear();
         for (int id = 0; id < DomainTable.Count; id++)
         {
             if (DomainTable.IsTaken((uint)id))
@@ -52,6 +60,7 @@ internal sealed class FrameAudit
 
         CountFrames();
         Compare();
+        CheckLent();
         CheckTranslations();
     }
 
@@ -68,6 +77,8 @@ internal sealed class FrameAudit
         {
             Add(domain.Grants.FrameAt(page), PageType.Writable, "grant table");
         }
+
+        CountHandles(ref domain);
 
         for (int id = 0; id < domain.VcpuCount; id++)
         {
@@ -99,6 +110,52 @@ internal sealed class FrameAudit
             if (vcpu.Events.IsRegistered)
             {
                 Add(vcpu.Events.InfoFrame, PageType.Writable, "vcpu_info");
+            }
+        }
+    }
+
+    /// <summary>A device mapping of a grant holds its frame by itself; a host mapping's entry does.</summary>
+    private void CountHandles(ref Domain domain)
+    {
+        for (uint handle = 0; handle < domain.Grants.HandleCount; handle++)
+        {
+            MapTrackEntry entry = domain.Grants.HandleAt(handle);
+            if ((entry.Flags & (GrantMapFlags.HostMap | GrantMapFlags.DeviceMap)) == 0)
+            {
+                continue;
+            }
+
+            ulong frame = DomainTable.At(entry.DomainId).Grants.ActiveAt(entry.Reference).Frame;
+            bool writes = (entry.Flags & GrantMapFlags.ReadOnly) == 0;
+            if ((entry.Flags & GrantMapFlags.HostMap) != 0)
+            {
+                CollectionsMarshal.GetValueRefOrAddDefault(_lent, (domain.Id, frame, writes), out _)--;
+            }
+
+            if ((entry.Flags & GrantMapFlags.DeviceMap) == 0)
+            {
+                continue;
+            }
+
+            if (writes)
+            {
+                Add(new Mfn(frame), PageType.Writable, $"device mapping of domain {domain.Id}");
+            }
+            else
+            {
+                _general[frame - First]++;
+            }
+        }
+    }
+
+    /// <summary>An entry for another domain's frame needs a handle, until the domain dies; a handle may have lost its entry.</summary>
+    private void CheckLent()
+    {
+        foreach (((ushort domain, ulong frame, bool writes), int surplus) in _lent)
+        {
+            if (surplus > 0 && domain != Served && DomainTable.Exists(domain))
+            {
+                Fail($"domain {domain} maps frame {frame:X} of domain {FrameTable.At(new Mfn(frame)).Owner} {(writes ? "to write" : "to read")} without a grant");
             }
         }
     }
@@ -155,11 +212,11 @@ internal sealed class FrameAudit
             Fail($"{free} frames are free, the allocator says {FrameAllocator.FreeFrames}");
         }
 
-        foreach (TestDomain domain in _domains)
+        for (int id = 0; id < DomainTable.Count; id++)
         {
-            if (domain.Domain.Memory.TotalPages != allocated[domain.Id])
+            if (DomainTable.IsTaken((uint)id) && DomainTable.At(id).Memory.TotalPages != allocated[id])
             {
-                Fail($"domain {domain.Id} has {allocated[domain.Id]} pages and counts {domain.Domain.Memory.TotalPages}");
+                Fail($"domain {id} has {allocated[id]} pages and counts {DomainTable.At(id).Memory.TotalPages}");
             }
         }
     }
@@ -254,9 +311,9 @@ internal sealed class FrameAudit
             Fail($"L1 {table.Value:X}[{index}] = {entry:X} maps memory that is no domain's");
         }
 
-        if (FrameTable.At(target).Owner != owner && !DomainTable.At(0).IsPrivileged)
+        if (FrameTable.At(target).Owner != owner && !isPrivileged)
         {
-            Fail($"L1 {table.Value:X}[{index}] = {entry:X} maps another domain's memory");
+            CollectionsMarshal.GetValueRefOrAddDefault(_lent, (owner, target.Value, (entry & PageTableEntry.Writable) != 0), out _)++;
         }
 
         bool cached = (entry & (PageTableEntry.WriteThrough | PageTableEntry.CacheDisable | PageTableEntry.PatSmall)) == 0;

@@ -25,10 +25,10 @@ public sealed class LinearTableTests
         Assert.Equal(0, _domain.SetEntry(table, 5, TestDomain.Entry(table, ReadOnly)));
         Assert.Equal(Invalid, _domain.SetEntry(table, 5, TestDomain.Entry(table, TestDomain.TableFlags)));
         Assert.Equal(1u, TestDomain.Frame(table).TypeCount);
-        new FrameAudit(_domain).Check();
+        new FrameAudit().Check();
         Assert.Equal(0, _domain.Unpin(table));
         Assert.Equal(0u, TestDomain.Frame(table).TypeCount);
-        new FrameAudit(_domain).Check();
+        new FrameAudit().Check();
 
         // So does a table that holds the entry already when it becomes one.
         Assert.Equal(0, _domain.Pin(table, level));
@@ -47,7 +47,7 @@ public sealed class LinearTableTests
         Mfn third = _domain.NewPage();
         PhysicalMemory.Word(third, 7) = TestDomain.Entry(third, ReadOnly);
         Assert.Equal(Invalid, _domain.Pin(third, 4));
-        new FrameAudit(_domain).Check();
+        new FrameAudit().Check();
     }
 
     [Theory]
@@ -68,18 +68,18 @@ public sealed class LinearTableTests
         Assert.Equal(Invalid, _domain.SetEntry(second, 1, TestDomain.Entry(third, ReadOnly)));
         Assert.Equal(Invalid, _domain.SetEntry(second, 1, TestDomain.Entry(first, ReadOnly)));
         Assert.Equal(Invalid, _domain.SetEntry(third, 1, TestDomain.Entry(first, ReadOnly)));
-        new FrameAudit(_domain).Check();
+        new FrameAudit().Check();
 
         // A table that is named stays one although its pin is gone.
         Assert.Equal(0, _domain.Unpin(second));
         Assert.Equal(-(long)XenError.Busy, _domain.SetWindow(0, TestDomain.Entry(second, TestDomain.ReadWrite)));
         Assert.Equal(0, _domain.SetEntry(first, 1, 0));
-        new FrameAudit(_domain).Check();
+        new FrameAudit().Check();
         Assert.Equal(0, _domain.SetEntry(first, 2, 0));
         Assert.Equal(0u, TestDomain.Frame(second).TypeCount);
         Assert.Equal(0, _domain.SetWindow(0, TestDomain.Entry(second, TestDomain.ReadWrite)));
         Assert.Equal(0, _domain.SetEntry(third, 1, TestDomain.Entry(first, ReadOnly)));
-        new FrameAudit(_domain).Check();
+        new FrameAudit().Check();
     }
 
     [Fact]
@@ -96,13 +96,13 @@ public sealed class LinearTableTests
         for (int i = 0; i < 50 && TestDomain.Frame(holder).TypeCount != 0; i++)
         {
             Assert.Equal(0, _domain.Extended(MmuExtendedCommand.TlbFlushLocal));
-            new FrameAudit(_domain).Check();
+            new FrameAudit().Check();
         }
 
         Assert.Equal(0u, TestDomain.Frame(holder).TypeCount);
         Assert.Equal(0u, TestDomain.Frame(named).TypeCount);
         Assert.Equal(0, TestDomain.Frame(named).LinearBalance);
-        new FrameAudit(_domain).Check();
+        new FrameAudit().Check();
     }
 
     [Fact]
@@ -116,7 +116,7 @@ public sealed class LinearTableTests
         Assert.Equal(1u, TestDomain.Frame(named).TypeCount);
         Assert.Equal(0, TestDomain.Frame(named).LinearBalance);
         Assert.Equal(PageType.L3, TestDomain.Frame(named).Type);
-        new FrameAudit(_domain).Check();
+        new FrameAudit().Check();
     }
 
     /// <summary>Entries of some new tables of a level, each with tables of its own down to the leaves.</summary>

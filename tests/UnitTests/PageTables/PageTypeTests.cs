@@ -56,7 +56,7 @@ public sealed class PageTypeTests
         Assert.Equal(2u, TestDomain.Frame(table).TypeCount);
         Assert.Equal(0, domain.Unpin(table));
         Assert.Equal(-(long)XenError.Busy, domain.SetWindow(0, TestDomain.Entry(table, TestDomain.ReadWrite)));
-        new FrameAudit(domain).Check();
+        new FrameAudit().Check();
     }
 
     /// <summary>The clock that Domain 0 may only read stays so when only the right to write is asked for, as its own or as I/O.</summary>
@@ -72,7 +72,7 @@ public sealed class PageTypeTests
         Assert.Equal(0, domain.MmuUpdate(at, entry, owner));
         Assert.Equal(0, domain.MmuUpdate(at, entry | PageTableEntry.Writable, owner));
         Assert.Equal(0ul, PhysicalMemory.Word(domain.WindowL1, 0) & PageTableEntry.Writable);
-        new FrameAudit(domain).Check();
+        new FrameAudit().Check();
     }
 
     /// <summary>Device frames have no counts; one that goes below zero would be a reference out of nothing.</summary>
@@ -87,7 +87,7 @@ public sealed class PageTypeTests
         foreach (ulong value in new[] { entry, entry | PageTableEntry.Writable, entry, entry | PageTableEntry.Writable, 0UL })
         {
             Assert.Equal(0, domain.MmuUpdate(at, value, owner));
-            new FrameAudit(domain).Check();
+            new FrameAudit().Check();
         }
     }
 
@@ -129,6 +129,6 @@ public sealed class PageTypeTests
         Assert.Equal(1u, TestDomain.Frame(page).TypeCount);
         Assert.Equal(0, domain.Extended(MmuExtendedCommand.SetLdt));
         Assert.Equal(0u, TestDomain.Frame(page).TypeCount);
-        new FrameAudit(domain).Check();
+        new FrameAudit().Check();
     }
 }

@@ -39,11 +39,12 @@ internal sealed partial class RandomGuest
     /// <summary>Whether the step has put a hypercall into the registers.</summary>
     private bool _command;
 
-    internal RandomGuest(TestDomain domain, Random random)
+    /// <summary>Uses all vcpus of the domain but those that are to be left alone.</summary>
+    internal RandomGuest(TestDomain domain, Random random, int vcpusLeftAlone = 0)
     {
         _random = random;
         _domain = domain;
-        _inProgress = new bool[domain.Domain.VcpuCount];
+        _inProgress = new bool[domain.Domain.VcpuCount - vcpusLeftAlone];
         _wasInterrupted = new bool[_inProgress.Length];
         _after = new Action<long>?[_inProgress.Length];
         domain.Domain.Assists = 1 << 2;
@@ -64,6 +65,21 @@ internal sealed partial class RandomGuest
     internal string Last { get; private set; } = "";
 
     internal IReadOnlyList<Mfn> Pool => _pool;
+
+    /// <summary>A page of the pool, which may be in use as anything.</summary>
+    internal Mfn Harmless() => _pool[_random.Next(_pool.Count)];
+
+    /// <summary>The page is no longer the domain's.</summary>
+    internal void GiveAway(Mfn frame) => Forget(frame);
+
+    /// <summary>The page may have become the domain's.</summary>
+    internal void Receive(Mfn frame)
+    {
+        if (FrameTable.IsOwnedBy(frame, _domain.Id) && !IsFixed(frame) && !_pool.Exists(one => one == frame))
+        {
+            _pool.Insert(_random.Next(_pool.Count + 1), frame);
+        }
+    }
 
     /// <summary>One vcpu goes on with its interrupted command or begins a new one.</summary>
     internal void Step()

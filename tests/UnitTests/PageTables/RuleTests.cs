@@ -80,7 +80,7 @@ public sealed class RuleTests
             Assert.Equal(0, domain.SetEntry(table, 0, TestDomain.Entry(target, TestDomain.Present | PageTableEntry.User)));
         }
 
-        new FrameAudit(domain).Check();
+        new FrameAudit().Check();
     }
 
     /// <summary>A kernel page is marked and stays one when it is written back; a user page is global.</summary>

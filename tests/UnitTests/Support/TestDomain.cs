@@ -190,9 +190,16 @@ internal sealed class TestDomain
         throw new InvalidOperationException("a hypercall that never ends");
     }
 
+    /// <summary>
+    /// Hypercalls that the test run's domains have begun. One that is interrupted and goes on counts once, and a multicall as one, whatever
+    /// it holds.
+    /// </summary>
+    internal static long Hypercalls { get; private set; }
+
     /// <summary>Puts a hypercall into the registers of the current vcpu.</summary>
-    internal void Begin(HypercallNumber number, params ulong[] arguments)
+    internal void Begin(HypercallNumber number, params ReadOnlySpan<ulong> arguments)
     {
+        Hypercalls++;
         ref GuestRegisters registers = ref Vcpu(CurrentVcpu).Context.Registers;
         registers.Rax = (ulong)number;
         registers.Rdi = arguments.Length > 0 ? arguments[0] : 0;
