@@ -128,6 +128,14 @@ public struct VcpuStatus
     public uint Padding1;
 }
 
+/// <summary>struct xen_domctl_vcpucontext, 16 bytes (public domctl.h).</summary>
+[StructLayout(LayoutKind.Explicit, Size = 16)]
+public struct VcpuContextOp
+{
+    [FieldOffset(0)] public uint Vcpu;
+    [FieldOffset(8)] public ulong Context;
+}
+
 /// <summary>struct xen_domctl_scheduler_op, 24 bytes (public domctl.h).</summary>
 [StructLayout(LayoutKind.Explicit, Size = 24)]
 public struct DomainSchedulerOp

@@ -32,8 +32,11 @@ public struct ReadConsole
 [StructLayout(LayoutKind.Sequential)]
 public struct PhysicalInfo
 {
+    public const uint HasHardwareVirtualization = 1 << 0;
     public const uint HasParavirtual = 1 << 1;
+    public const uint HasDirectIo = 1 << 2;
     public const uint HasGrantVersion1 = 1 << 8;
+    public const uint HasGrantVersion2 = 1 << 9;
 
     public uint ThreadsPerCore;
     public uint CoresPerSocket;
@@ -90,6 +93,39 @@ public struct ProcessorPlace
     public uint Core;
     public uint Socket;
     public uint Node;
+}
+
+/// <summary>struct xen_sysctl_cputopoinfo, 16 bytes (public sysctl.h).</summary>
+[StructLayout(LayoutKind.Explicit, Size = 16)]
+public struct CpuTopology
+{
+    [FieldOffset(0)] public uint Count;
+    [FieldOffset(8)] public ulong Places;
+}
+
+/// <summary>struct xen_sysctl_meminfo, 16 bytes (public sysctl.h).</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct NodeMemory
+{
+    public ulong Bytes;
+    public ulong FreeBytes;
+}
+
+/// <summary>struct xen_sysctl_debug_keys, 16 bytes (public sysctl.h).</summary>
+[StructLayout(LayoutKind.Explicit, Size = 16)]
+public struct DebugKeyList
+{
+    [FieldOffset(0)] public ulong Keys;
+    [FieldOffset(8)] public uint Count;
+}
+
+/// <summary>struct xen_sysctl_getcpuinfo, 24 bytes (public sysctl.h): a list of the nanoseconds that each processor was idle.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 24)]
+public struct IdleTimeList
+{
+    [FieldOffset(0)] public uint Maximum;
+    [FieldOffset(8)] public ulong Buffer;
+    [FieldOffset(16)] public uint Count;
 }
 
 /// <summary>struct xen_sysctl_numainfo, 24 bytes (public sysctl.h).</summary>

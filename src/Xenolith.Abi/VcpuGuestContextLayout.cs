@@ -9,6 +9,13 @@ public static class VcpuGuestContextLayout
     public const int FloatingPointBytes = 512;
     public const int Flags = 512;
     public const int Registers = 520;
+    public const int Rsi = 624;
+    public const int Rdi = 632;
+    public const int Rip = 648;
+    public const int Cs = 656;
+    public const int Rflags = 664;
+    public const int Rsp = 672;
+    public const int Ss = 680;
     public const int Es = 688;
     public const int Ds = 696;
     public const int Fs = 704;

@@ -120,6 +120,7 @@ namespace System.Runtime.CompilerServices
         public InlineArrayAttribute(int length) { }
     }
 
+    [AttributeUsage(AttributeTargets.Assembly, AllowMultiple = true)]
     public sealed class InternalsVisibleToAttribute : Attribute
     {
         public InternalsVisibleToAttribute(string name) { }

@@ -1,14 +1,16 @@
 // A virtual address that a guest named.
+using Xenolith.Abi;
+
 namespace Xenolith.Machine;
 
 /// <summary>A guest virtual address: an allegation; it is reached only through <c>GuestMemory</c>.</summary>
 public readonly struct GuestAddress
 {
     /// <summary>First address of the range that the hypervisor owns in every address space (L4 slot 256).</summary>
-    public const ulong HypervisorStart = 0xFFFF_8000_0000_0000;
+    public const ulong HypervisorStart = HypervisorRange.Start;
 
     /// <summary>First address after the hypervisor's range (L4 slot 272).</summary>
-    public const ulong HypervisorEnd = 0xFFFF_8800_0000_0000;
+    public const ulong HypervisorEnd = HypervisorRange.End;
 
     private const ulong LowerHalfEnd = 0x0000_8000_0000_0000;
 

@@ -1,6 +1,5 @@
 // ELF files and Xen notes: what is accepted, what is refused, and that nothing is read outside the file.
-using Xenolith.Hypervisor.Boot.Building;
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.UnitTests.Support;
 
 namespace Xenolith.UnitTests.Loading;
@@ -18,7 +17,7 @@ public sealed class ElfTests
         Assert.Equal(0x80_0000_0000UL, notes.InitialP2m);
         Assert.True(notes.ModuleStartIsPfn);
         Assert.True(notes.AllowsDomain0);
-        Assert.Equal(LoadError.None, KernelLoader.TryMeasure(in elf, in notes, out ulong start, out ulong end));
+        Assert.Equal(LoadError.None, KernelExtent.TryMeasure(in elf, in notes, out ulong start, out ulong end));
         Assert.Equal((0x100_0000UL, 0x100_3000UL), (start, end));
     }
 
@@ -54,7 +53,7 @@ public sealed class ElfTests
         Elf64.TryOpen(KernelFile.WithNotes(supportedFeatures: 1), out Elf64 elf);
         Assert.Equal(LoadError.None, XenNotes.TryRead(in elf, out XenNotes notes));
         Assert.False(notes.AllowsDomain0);
-        Assert.Equal(LoadError.None, KernelLoader.TryMeasure(in elf, in notes, out _, out _));
+        Assert.Equal(LoadError.None, KernelExtent.TryMeasure(in elf, in notes, out _, out _));
     }
 
     [Fact]
@@ -80,7 +79,7 @@ public sealed class ElfTests
             if (Elf64.TryOpen(damaged.AsSpan(0, random.Next(damaged.Length + 1)), out Elf64 elf) == LoadError.None
                 && XenNotes.TryRead(in elf, out XenNotes notes) == LoadError.None)
             {
-                KernelLoader.TryMeasure(in elf, in notes, out _, out _);
+                KernelExtent.TryMeasure(in elf, in notes, out _, out _);
             }
         }
     }

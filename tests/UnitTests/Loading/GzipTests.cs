@@ -1,5 +1,5 @@
 // The gzip decoder against files of the real gzip.
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.UnitTests.Support;
 
 namespace Xenolith.UnitTests.Loading;

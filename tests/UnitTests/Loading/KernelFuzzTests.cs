@@ -1,8 +1,7 @@
 // A boot module that is damaged in any way ends in an error or in a kernel, never in an access outside it.
 using System.Buffers.Binary;
 using System.Text;
-using Xenolith.Hypervisor.Boot.Building;
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.UnitTests.Support;
 
 namespace Xenolith.UnitTests.Loading;
@@ -125,7 +124,7 @@ public sealed class KernelFuzzTests
             if (error == LoadError.None)
             {
                 error = XenNotes.TryRead(in elf, out XenNotes notes);
-                return error != LoadError.None ? error : KernelLoader.TryMeasure(in elf, in notes, out _, out _);
+                return error != LoadError.None ? error : KernelExtent.TryMeasure(in elf, in notes, out _, out _);
             }
         }
 

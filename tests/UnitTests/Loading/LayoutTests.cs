@@ -1,6 +1,5 @@
 // The initial address space of a domain.
-using Xenolith.Hypervisor.Boot.Building;
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 
 namespace Xenolith.UnitTests.Loading;
 
@@ -11,7 +10,7 @@ public sealed class LayoutTests
     public void AgreesWithXenForADebianKernel()
     {
         XenNotes notes = DebianNotes();
-        Assert.Equal(LoadError.None, InitialLayout.TryMake(in notes, 0x100_0000, 0x4A0_0000, 131_072, 10 << 20, false, out InitialLayout layout));
+        Assert.Equal(LoadError.None, InitialLayout.TryMake(in notes, 0x100_0000, 0x4A0_0000, 131_072, 10 << 20, InitialRings.None, out InitialLayout layout));
         Assert.Equal(0xFFFF_FFFF_84A0_0000, layout.AddressOf(layout.StartInfo));
         Assert.Equal(0xFFFF_FFFF_84A0_1000, layout.AddressOf(layout.PageTables));
         Assert.Equal(0x29UL, layout.PageTableCount);
@@ -29,7 +28,7 @@ public sealed class LayoutTests
         XenNotes notes = DebianNotes();
         notes.HasInitialP2m = false;
         notes.ModuleStartIsPfn = false;
-        Assert.Equal(LoadError.None, InitialLayout.TryMake(in notes, 0x100_0000, 0x4A0_0000, 131_072, 10 << 20, false, out InitialLayout layout));
+        Assert.Equal(LoadError.None, InitialLayout.TryMake(in notes, 0x100_0000, 0x4A0_0000, 131_072, 10 << 20, InitialRings.None, out InitialLayout layout));
         Assert.True(layout.KernelEnd <= layout.RamDisk && layout.RamDisk + layout.RamDiskPages <= layout.P2m);
         Assert.True(layout.P2m + layout.P2mPages <= layout.StartInfo && layout.Stack < layout.RegionPages);
         Assert.Equal(layout.RegionPages, layout.End);
@@ -41,7 +40,7 @@ public sealed class LayoutTests
         XenNotes notes = DebianNotes();
         for (ulong megabytes = 2; megabytes < 1100; megabytes += 37)
         {
-            InitialLayout.TryMake(in notes, 0x100_0000, 0x100_0000 + (megabytes << 20), 600_000, 0, false, out InitialLayout layout);
+            InitialLayout.TryMake(in notes, 0x100_0000, 0x100_0000 + (megabytes << 20), 600_000, 0, InitialRings.None, out InitialLayout layout);
             ulong last = layout.AddressOf(layout.RegionPages) - 1;
             ulong needed = 1;
             for (int shift = 21; shift <= 39; shift += 9)

@@ -1,5 +1,5 @@
 // The lz4 decoder against files of the real lz4.
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.UnitTests.Support;
 
 namespace Xenolith.UnitTests.Loading;

@@ -1,5 +1,5 @@
 // The xz decoder against files of the real xz.
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.UnitTests.Support;
 
 namespace Xenolith.UnitTests.Loading;

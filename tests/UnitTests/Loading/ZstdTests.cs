@@ -1,5 +1,5 @@
 // The zstd decoder against files of the real zstd.
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.UnitTests.Support;
 
 namespace Xenolith.UnitTests.Loading;

@@ -2,6 +2,7 @@
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
+using Xenolith.Loading;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Boot.Building;

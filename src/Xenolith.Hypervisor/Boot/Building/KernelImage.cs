@@ -1,6 +1,6 @@
 // A kernel's ELF file in memory, unpacked if the module is packed.
 using Xenolith.Hypervisor.Diagnostics;
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Time;
 using Xenolith.Machine;
@@ -70,7 +70,7 @@ internal struct KernelImage
         end = 0;
         LoadError error = Elf64.TryOpen(File, out elf);
         error = error == LoadError.None ? XenNotes.TryRead(in elf, out notes) : error;
-        return error == LoadError.None ? KernelLoader.TryMeasure(in elf, in notes, out start, out end) : error;
+        return error == LoadError.None ? KernelExtent.TryMeasure(in elf, in notes, out start, out end) : error;
     }
 
     /// <summary>Gives its own frames to the allocator.</summary>

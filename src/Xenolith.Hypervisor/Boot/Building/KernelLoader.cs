@@ -1,5 +1,5 @@
 // Putting the kernel's segments into a domain.
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Boot.Building;
@@ -7,41 +7,9 @@ namespace Xenolith.Hypervisor.Boot.Building;
 /// <summary>Loads by physical address, as PV kernels are linked; what the file does not fill is zero.</summary>
 internal static class KernelLoader
 {
-    private const ulong MaximumKernelBytes = 1UL << 30;
     private const int HypercallStubBytes = 32;
     private const int HypercallStubs = 128;
     private const int IretStub = 23;
-
-    /// <summary>Lowest and highest physical address of the segments. Errors: OverlappingSegments, HypervisorTooLow.</summary>
-    internal static LoadError TryMeasure(in Elf64 elf, in XenNotes notes, out ulong start, out ulong end)
-    {
-        start = ulong.MaxValue;
-        end = 0;
-        for (int i = 0; i < elf.SegmentCount; i++)
-        {
-            Elf64.Segment segment = elf.SegmentAt(i);
-            if (segment.IsLoad)
-            {
-                start = Math.Min(start, segment.Physical);
-                end = Math.Max(end, segment.Physical + segment.MemoryBytes);
-            }
-        }
-
-        if (end == 0 || end - start > MaximumKernelBytes || start < notes.PhysicalOffset)
-        {
-            return LoadError.OverlappingSegments;
-        }
-
-        ulong kernelStart = start - notes.PhysicalOffset + notes.VirtualBase;
-        ulong kernelEnd = end - notes.PhysicalOffset + notes.VirtualBase;
-        if (!new GuestAddress(notes.VirtualBase).IsGuestRange(kernelEnd - notes.VirtualBase) || notes.Entry < kernelStart || notes.Entry >= kernelEnd
-            || (notes.HasHypercallPage && (notes.HypercallPage < kernelStart || notes.HypercallPage > kernelEnd - 4096 || (notes.HypercallPage & 4095) != 0)))
-        {
-            return LoadError.OverlappingSegments;
-        }
-
-        return notes.HypervisorLow > GuestAddress.HypervisorStart ? LoadError.HypervisorTooLow : LoadError.None;
-    }
 
     /// <summary>Copies the segments; all pages of the initial region exist.</summary>
     internal static void Load(in Elf64 elf, in XenNotes notes, in InitialLayout layout, ref DomainPages pages)

@@ -1,7 +1,7 @@
 // What a new domain finds when it starts: tables, start_info, registers.
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.PageTables;
 using Xenolith.Hypervisor.Scheduling;

@@ -4,7 +4,7 @@ using Xenolith.Hypervisor.Boot.Building;
 using Xenolith.Hypervisor.Boot.Guests;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Domains;
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Options;
 using Xenolith.Hypervisor.Scheduling;
@@ -63,7 +63,7 @@ internal static class Domain0Builder
         ulong ramDiskBytes = hasRamDisk ? (ulong)BootModules.RamDisk.Bytes : 0;
         domain.Memory.MaximumPages = ulong.MaxValue;
         StopOn(s_kernel.TryOpen(out Elf64 elf, out XenNotes notes, out ulong start, out ulong end));
-        StopOn(InitialLayout.TryMake(in notes, start, end, pages, ramDiskBytes, false, out InitialLayout layout));
+        StopOn(InitialLayout.TryMake(in notes, start, end, pages, ramDiskBytes, InitialRings.None, out InitialLayout layout));
         if (layout.End > pages || !DomainPages.TryCreate(ref domain, pages, out DomainPages memory))
         {
             Log.Line("boot"u8).Text("Domain 0 would have "u8).Decimal(pages >> 8).Text(" MiB; its kernel, RAM disk and tables need "u8)

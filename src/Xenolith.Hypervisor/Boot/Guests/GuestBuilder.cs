@@ -5,7 +5,7 @@ using Xenolith.Hypervisor.Boot.Domain0;
 using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Domains;
-using Xenolith.Hypervisor.Loading;
+using Xenolith.Loading;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Hypervisor.Time;
 using Xenolith.Machine;
@@ -153,7 +153,7 @@ internal static class GuestBuilder
         ulong ramDiskBytes = GuestRequests.HasRamDisk(request) ? (ulong)GuestRequests.RamDisk(request).Bytes : 0;
         LoadError error = kernel.TryOpen(out Elf64 elf, out XenNotes notes, out ulong start, out ulong end);
         InitialLayout layout = default;
-        error = error == LoadError.None ? InitialLayout.TryMake(in notes, start, end, options.Pages, ramDiskBytes, true, out layout) : error;
+        error = error == LoadError.None ? InitialLayout.TryMake(in notes, start, end, options.Pages, ramDiskBytes, InitialRings.Console, out layout) : error;
         if (error != LoadError.None)
         {
             NotStarted(options.Name, number).Text("its kernel cannot be used: "u8).Text(LoadErrorText.For(error)).End();
