@@ -102,16 +102,16 @@ internal sealed class TestDomain
     internal ref VcpuInfo Info => ref VcpuInfoPage.Info(ref Vcpu(CurrentVcpu));
 
     /// <summary>A new machine with one domain: Domain 0, or, unprivileged, domain 1.</summary>
-    internal static TestDomain Create(bool isPrivileged = true, int vcpus = 2)
+    internal static TestDomain Create(bool isPrivileged = true, int vcpus = 2, int megabytes = 32)
     {
-        ResetMachine();
+        ResetMachine(megabytes);
         return new TestDomain((ushort)(isPrivileged ? 0 : 1), isPrivileged, vcpus);
     }
 
     /// <summary>A fresh machine without domains.</summary>
-    internal static void ResetMachine()
+    internal static void ResetMachine(int megabytes = 32)
     {
-        FakeMachine.Reset(32);
+        FakeMachine.Reset(megabytes);
         Preemption.SliceTicks = 1_000_000_000;
         SystemTime.Begin();
         SystemTime.Initialize(1_000_000, true);
