@@ -1,4 +1,7 @@
 // What a PV domain is built from.
+using Xenolith.Abi;
+using Xenolith.Loading;
+using Xenolith.Toolstack.Configuration;
 using Xenolith.Toolstack.Hypercalls;
 
 namespace Xenolith.Toolstack.Building;
@@ -41,11 +44,42 @@ public sealed record BuildRequest
     /// <summary>Which processors each vcpu may use, from vcpu 0 on; empty: all.</summary>
     public IReadOnlyList<IReadOnlyList<int>> Affinity { get; init; } = [];
 
-    /// <summary>The domain that serves its xenstore ring.</summary>
-    public ushort XenstoreDomain { get; init; }
+    /// <summary>The domain that serves its xenstore ring; null: it has none, and so no devices.</summary>
+    public ushort? XenstoreDomain { get; init; } = DomainIds.Domain0;
 
     /// <summary>The domain that serves its console ring.</summary>
     public ushort ConsoleDomain { get; init; }
+
+    /// <summary>The request for a domain that a configuration describes; its devices are set up apart.</summary>
+    /// <param name="configuration">With a kernel, which the caller has fetched if it lies on the domain's disk.</param>
+    /// <param name="nodes">The NUMA node of each processor of the machine.</param>
+    /// <exception cref="FormatException">A list of processors names none of the machine's.</exception>
+    public static BuildRequest For(DomainConfiguration configuration, IReadOnlyList<int> nodes)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        IReadOnlyList<CpuList> lists = configuration.HardAffinity;
+        return new BuildRequest
+        {
+            Name = configuration.Name,
+            KernelPath = configuration.Kernel ?? throw new ArgumentException("the configuration names no kernel", nameof(configuration)),
+            RamDiskPath = configuration.Ramdisk,
+            CommandLine = configuration.CommandLine,
+            Memory = configuration.Memory,
+            MaximumMemory = configuration.MaximumMemory,
+            Share = configuration is { Weight: DomainConfiguration.DefaultWeight, Cap: 0 } ? null : new SchedulerShare(configuration.Weight, configuration.Cap),
+            Affinity = lists.Count == 0 ? [] : [.. Enumerable.Range(0, configuration.MaximumVcpus).Select(vcpu => lists[Math.Min(vcpu, lists.Count - 1)].Resolve(nodes))],
+            Settings = new DomainSettings
+            {
+                Uuid = configuration.Uuid ?? Guid.NewGuid(),
+                MaximumVcpus = configuration.MaximumVcpus,
+                MaximumEventPort = configuration.MaximumEventChannels,
+                MaximumGrantFrames = configuration.MaximumGrantFrames,
+                MaximumMapTrackFrames = configuration.MaximumMaptrackFrames,
+            },
+        };
+    }
+
+    internal InitialRings Rings => InitialRings.Console | (XenstoreDomain is null ? InitialRings.None : InitialRings.Xenstore);
 
     internal ulong Pages => (ulong)Memory * KibibytesPerMebibyte / 4;
 

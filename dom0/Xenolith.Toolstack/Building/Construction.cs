@@ -63,13 +63,13 @@ internal sealed class Construction(
     private BuiltDomain Build()
     {
         Configure();
-        uint xenstorePort = control.Domains.AllocatePort(_id, request.XenstoreDomain);
+        uint xenstorePort = request.XenstoreDomain is ushort server ? control.Domains.AllocatePort(_id, server) : 0;
         uint consolePort = control.Domains.AllocatePort(_id, request.ConsoleDomain);
         MemoryImage memory = new(control, _id, request.Pages);
         Enter(BuildStep.Memory, (long)request.Pages);
         memory.Populate(done => Report(done, (long)request.Pages), cancellation);
-        BuiltDomain domain = new(
-            _id, request.Settings.Uuid, memory.Frames[(int)_layout.Xenstore], xenstorePort, memory.Frames[(int)_layout.Console], consolePort);
+        ulong xenstoreFrame = request.XenstoreDomain is null ? 0 : memory.Frames[(int)_layout.Xenstore];
+        BuiltDomain domain = new(_id, request.Settings.Uuid, xenstoreFrame, xenstorePort, memory.Frames[(int)_layout.Console], consolePort);
         CopyKernel(memory);
         CopyRamDisk(memory);
         Enter(BuildStep.Tables);

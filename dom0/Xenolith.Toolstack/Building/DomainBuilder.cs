@@ -92,7 +92,7 @@ public sealed class DomainBuilder
     private static InitialLayout MakeLayout(BuildRequest request, UnpackedKernel kernel, ulong ramDiskBytes)
     {
         XenNotes notes = kernel.Notes;
-        LoadError error = InitialLayout.TryMake(in notes, kernel.Start, kernel.End, request.Pages, ramDiskBytes, InitialRings.Console | InitialRings.Xenstore, out InitialLayout layout);
+        LoadError error = InitialLayout.TryMake(in notes, kernel.Start, kernel.End, request.Pages, ramDiskBytes, request.Rings, out InitialLayout layout);
         if (error != LoadError.None)
         {
             throw new KernelException(request.KernelPath, error);

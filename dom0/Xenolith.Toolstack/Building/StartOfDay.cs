@@ -78,10 +78,13 @@ internal static class StartOfDay
     }
 
     /// <summary>The first two entries of the grant table: console and xenstore rings, each for the domain that serves it.</summary>
-    internal static void WriteGrants(Span<ulong> table, BuiltDomain domain, ushort consoleDomain, ushort xenstoreDomain)
+    internal static void WriteGrants(Span<ulong> table, BuiltDomain domain, ushort consoleDomain, ushort? xenstoreDomain)
     {
         table[0] = Grant(domain.ConsoleFrame, consoleDomain);
-        table[1] = Grant(domain.XenstoreFrame, xenstoreDomain);
+        if (xenstoreDomain is ushort server)
+        {
+            table[1] = Grant(domain.XenstoreFrame, server);
+        }
     }
 
     private static ulong Grant(ulong frame, ushort to) => GrantEntryFlags.PermitAccess | ((ulong)to << DomainShift) | (frame << FrameShift);

@@ -1,4 +1,5 @@
 // Pages of another domain in this process.
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace Xenolith.Toolstack.Hypercalls;
@@ -20,6 +21,13 @@ public abstract class ForeignMapping : IDisposable
 
     /// <summary>A page as 512 words.</summary>
     public Span<ulong> Words(int index) => MemoryMarshal.Cast<byte, ulong>(Page(index));
+
+    /// <summary>A page for code that keeps it in a field; using it after the mapping's end fails as <see cref="Page"/> does.</summary>
+    public Memory<byte> PageMemory(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)PageCount, nameof(index));
+        return new PageMemoryManager(this, index).Memory;
+    }
 
     /// <summary>As many bytes from an offset on as lie in one piece in this process, at least to the page's end.</summary>
     public virtual Span<byte> Piece(long offset) => Page((int)(offset / PageBytes))[(int)(offset % PageBytes)..];
@@ -59,4 +67,19 @@ public abstract class ForeignMapping : IDisposable
 
     /// <summary>Ends the mapping; may be called again.</summary>
     protected abstract void Unmap();
+
+    private sealed class PageMemoryManager(ForeignMapping mapping, int index) : MemoryManager<byte>
+    {
+        public override Span<byte> GetSpan() => mapping.Page(index);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException("a mapped page does not move; use its span");
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+        }
+    }
 }

@@ -1,7 +1,7 @@
 // The console's ring, with honest and with hostile guests.
 using System.Buffers.Binary;
 using System.Text;
-using Xenod.Consoles;
+using Xenolith.Toolstack.Consoles;
 
 namespace Xenolith.Toolstack.Tests.Consoles;
 

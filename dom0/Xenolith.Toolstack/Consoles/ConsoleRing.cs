@@ -1,24 +1,24 @@
 // The page through which a domain's console passes.
 using System.Runtime.InteropServices;
+using Xenolith.Abi;
 
-namespace Xenod.Consoles;
+namespace Xenolith.Toolstack.Consoles;
 
 /// <summary>Domain 0's end of a console ring (public header io/console.h): 1024 bytes towards the guest, 2048 from it, and four counters.</summary>
 /// <remarks>
 /// The guest writes to the page whenever it likes. Domain 0's own two counters are kept here and only told to the guest; of the guest's counters
 /// a value that cannot be right counts as nothing new.
 /// </remarks>
-internal sealed class ConsoleRing
+public sealed class ConsoleRing
 {
-    internal const int InputSize = 1024;
-    internal const int OutputSize = 2048;
-    internal const int PageSize = 4096;
+    /// <summary>Bytes towards the guest for which there is room.</summary>
+    public const int InputSize = ConsoleRingLayout.InputBytes;
 
-    private const int OutputOffset = InputSize;
-    private const int InputConsumed = 3072;
-    private const int InputProduced = 3076;
-    private const int OutputConsumed = 3080;
-    private const int OutputProduced = 3084;
+    /// <summary>Bytes from the guest for which there is room.</summary>
+    public const int OutputSize = ConsoleRingLayout.OutputBytes;
+
+    /// <summary>Bytes of the page.</summary>
+    public const int PageSize = 4096;
 
     private readonly Memory<byte> _page;
     private uint _inputProduced;
@@ -26,49 +26,49 @@ internal sealed class ConsoleRing
 
     /// <summary>Goes on where the page's counters stand.</summary>
     /// <param name="page">The shared page, 4096 bytes.</param>
-    internal ConsoleRing(Memory<byte> page)
+    public ConsoleRing(Memory<byte> page)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(page.Length, PageSize);
         _page = page;
-        _inputProduced = Volatile.Read(ref Counter(InputProduced));
-        _outputConsumed = Volatile.Read(ref Counter(OutputConsumed));
+        _inputProduced = Volatile.Read(ref Counter(ConsoleRingLayout.InputProducer));
+        _outputConsumed = Volatile.Read(ref Counter(ConsoleRingLayout.OutputConsumer));
     }
 
     /// <summary>Bytes taken from the guest since the page was empty, modulo 2^32.</summary>
-    internal uint Consumed => _outputConsumed;
+    public uint Consumed => _outputConsumed;
 
     /// <summary>Bytes that the guest has written and that nobody has taken yet.</summary>
-    internal int Pending
+    public int Pending
     {
         get
         {
-            uint pending = Volatile.Read(ref Counter(OutputProduced)) - _outputConsumed;
+            uint pending = Volatile.Read(ref Counter(ConsoleRingLayout.OutputProducer)) - _outputConsumed;
             return pending <= OutputSize ? (int)pending : 0;
         }
     }
 
     /// <summary>Copies what the guest has written without taking it.</summary>
     /// <returns>How many bytes; 0 when there are none.</returns>
-    internal int Peek(Span<byte> into)
+    public int Peek(Span<byte> into)
     {
         int count = Math.Min(Pending, into.Length);
-        Copy(_page.Span.Slice(OutputOffset, OutputSize), _outputConsumed, into[..count]);
+        Copy(_page.Span.Slice(ConsoleRingLayout.Output, OutputSize), _outputConsumed, into[..count]);
         return count;
     }
 
     /// <summary>Takes bytes that were peeked at: the guest may use their room again. The guest has to be notified after that.</summary>
-    internal void Take(int count)
+    public void Take(int count)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)count, (uint)OutputSize);
         _outputConsumed += (uint)count;
-        Volatile.Write(ref Counter(OutputConsumed), _outputConsumed);
+        Volatile.Write(ref Counter(ConsoleRingLayout.OutputConsumer), _outputConsumed);
     }
 
     /// <summary>Gives bytes to the guest, as many as there is room for. The guest has to be notified when there were any.</summary>
     /// <returns>How many bytes there was room for.</returns>
-    internal int Write(ReadOnlySpan<byte> bytes)
+    public int Write(ReadOnlySpan<byte> bytes)
     {
-        uint used = _inputProduced - Volatile.Read(ref Counter(InputConsumed));
+        uint used = _inputProduced - Volatile.Read(ref Counter(ConsoleRingLayout.InputConsumer));
         int count = used <= InputSize ? Math.Min(InputSize - (int)used, bytes.Length) : 0;
         Span<byte> ring = _page.Span[..InputSize];
         for (int i = 0; i < count; i++)
@@ -77,7 +77,7 @@ internal sealed class ConsoleRing
         }
 
         _inputProduced += (uint)count;
-        Volatile.Write(ref Counter(InputProduced), _inputProduced);
+        Volatile.Write(ref Counter(ConsoleRingLayout.InputProducer), _inputProduced);
         return count;
     }
 
