@@ -3,11 +3,12 @@ import argparse
 
 import domain
 import domain0
+import fairness
 import operations
 import scale
 
 PARTS = {"instructions": domain0.instructions, "wall": domain0.wall, "boot": domain0.startup, "domain": domain.domain,
-         "operations": operations.operations, "scale": scale.scale}
+         "operations": operations.operations, "fairness": fairness.fairness, "scale": scale.scale}
 
 
 def main() -> None:
@@ -15,7 +16,7 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument("--runs", type=int, default=2, help="pairs of boots for wall time (default 2)")
     parser.add_argument("--cpus", type=int, default=1, help="processors of the machine for the part instructions (default 1)")
-    parser.add_argument("rows", nargs="*", help="prefixes of the rows to measure (default: all); of the part scale: small, linux")
+    parser.add_argument("rows", nargs="*", help="prefixes of the rows to measure (default: all); of the part scale: small, linux; of the part fairness: xen (also there), ours (only here)")
     options = parser.parse_args()
     for name, part in PARTS.items():
         if options.only in (None, name):

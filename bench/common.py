@@ -54,6 +54,7 @@ class Machine:
 
     def lines(self):
         """All lines until the machine ends, as they come; the log keeps them."""
+        os.makedirs(OUT, exist_ok=True)
         with open(os.path.join(ROOT, self._path), "w", encoding="utf-8", buffering=1) as file:
             for line in self._process.stdout:
                 at = time.monotonic() - self._start
@@ -73,13 +74,14 @@ class Machine:
         sys.exit(f"bench: {why}; {self._path} shows how far the machine came")
 
 
-def run(log: str, arguments: list[str], until: str, timeout: int) -> list[tuple[float, str]]:
-    """Boots a machine until a line holds that text; gives the console's lines. Ends the benchmark if none does."""
+def run(log: str, arguments: list[str], until: str, timeout: int, times: int = 1) -> list[tuple[float, str]]:
+    """Boots a machine until so many lines hold that text; gives the console's lines. Ends the benchmark if they do not come."""
     machine = Machine(log, arguments, timeout)
     lines = []
     for at, line in machine.lines():
         lines.append((at, line))
-        if until in line:
+        times -= until in line
+        if times == 0:
             machine.stop()
             return lines
         if "BENCH:FAILED" in line:

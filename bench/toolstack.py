@@ -17,7 +17,7 @@ def configuration(name: str, memory: int, kernel: str, ramdisk: str, line: str, 
             f'on_poweroff = "destroy"\non_reboot = "destroy"\non_crash = "destroy"\n{more}')
 
 
-def run_domains(log: str, configurations: dict, files: dict, until: str, timeout: int) -> list[tuple[float, str]]:
+def run_domains(log: str, configurations: dict, files: dict, until: str, timeout: int, times: int = 1) -> list[tuple[float, str]]:
     """Starts the domains in the order of their names under -icount. files: {name in /domains: file}. Gives the console's lines."""
     subprocess.run([os.path.join(ROOT, "bench", "toolstack", "build")], check=True)
     image = os.path.join(OUT, f"{log}.gz")
@@ -34,4 +34,4 @@ def run_domains(log: str, configurations: dict, files: dict, until: str, timeout
         base, own = first.read(), second.read()
     with open(image, "wb") as file:
         file.write(base + bytes(-len(base) % 4) + own)
-    return run(log, ["--hypervisor", "xen", "--initrd", image, "--cpu", "max,-smap", "--options", OPTIONS, "--icount"], until, timeout)
+    return run(log, ["--hypervisor", "xen", "--initrd", image, "--cpu", "max,-smap", "--options", OPTIONS, "--icount"], until, timeout, times)

@@ -12,17 +12,31 @@ internal static unsafe class ConsoleRing
     private const int Produced = 3084;
     private const uint Bytes = 2048;
 
+    private static byte* s_page;
+
+    private static byte* Page
+    {
+        get
+        {
+            if (s_page == null)
+            {
+                s_page = (byte*)Memory.Address(*(ulong*)(Memory.StartInfo + StartInfoLayout.ConsoleMfn));
+            }
+
+            return s_page;
+        }
+    }
+
     /// <summary>Waits for room; nothing happens in a domain without a ring.</summary>
     internal static void Write(byte* text, int length)
     {
-        ulong frame = *(ulong*)(Memory.StartInfo + StartInfoLayout.ConsoleMfn);
         uint port = *(uint*)(Memory.StartInfo + StartInfoLayout.ConsoleEventChannel);
         if ((*(uint*)(Memory.StartInfo + StartInfoLayout.Flags) & StartInfoLayout.InitialDomain) != 0)
         {
             return;
         }
 
-        byte* ring = (byte*)Memory.Address(frame);
+        byte* ring = Page;
         ref uint produced = ref *(uint*)(ring + Produced);
         for (int i = 0; i < length; i++)
         {
@@ -37,5 +51,12 @@ internal static unsafe class ConsoleRing
         }
 
         Events.Send(port);
+    }
+
+    /// <summary>Calls all of the ring new output, whatever it holds.</summary>
+    internal static void Claim()
+    {
+        byte* ring = Page;
+        Volatile.Write(ref *(uint*)(ring + Produced), Volatile.Read(ref *(uint*)(ring + Consumed)) + Bytes);
     }
 }

@@ -62,6 +62,14 @@ internal static unsafe class Timers
 
     internal static long StopSingleShot() => Xen.Call(HypercallNumber.VcpuOp, 9, 0);
 
+    /// <summary>Blocks until a time.</summary>
+    internal static void WaitUntil(ulong at)
+    {
+        Events.Forget();
+        SingleShot(at);
+        Wait();
+    }
+
     /// <summary>Blocks with events open until the timer's event has come.</summary>
     internal static void Wait()
     {

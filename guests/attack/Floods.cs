@@ -7,27 +7,21 @@ namespace Xenolith.Guest.Programs;
 internal static unsafe class FloodsAttack
 {
     private const ulong Slice = 300_000_000;
-    private const int ListEntries = 2048;
     private const int MaximumPorts = 4096;
 
-    private static byte* s_list;
+    private static ulong End => Timers.Now + Slice;
 
     [RuntimeExport("guest_attack_floods")]
     private static void Main()
     {
         Neighbour.Start();
-        s_list = Memory.TakePage();
-        for (int i = 1; i < ListEntries * sizeof(MulticallEntry) / Memory.PageBytes; i++)
-        {
-            Memory.TakePage();
-        }
-
         EventsToTheVictim();
         Ports();
         Lines();
-        Calls();
-        Updates();
-        TimersAndPeriods();
+        Flood.CallInLists(End);
+        Flood.UpdateTables(End + Slice);
+        Flood.SetTimers(End);
+        ExtremeTimes();
         MemoryOfTheMachine();
         Neighbour.Finish();
     }
@@ -52,12 +46,7 @@ internal static unsafe class FloodsAttack
             return;
         }
 
-        ulong end = Timers.Now + Slice;
-        while (Timers.Now < end)
-        {
-            Events.Send(bind[2]);
-        }
-
+        Flood.SendEvents(bind[2], End);
         Report.Result(Events.ClosePort(bind[2]), XenError.None, "its end"u8);
     }
 
@@ -91,81 +80,16 @@ internal static unsafe class FloodsAttack
         }
     }
 
-    /// <summary>Long lists of calls, which have to be interrupted.</summary>
-    private static void Calls()
+    /// <summary>Times at and beyond the end of all numbers: none of them stops the clock, or comes round to now.</summary>
+    private static void ExtremeTimes()
     {
-        MulticallEntry* calls = (MulticallEntry*)s_list;
-        ulong end = Timers.Now + Slice;
-        while (Timers.Now < end)
-        {
-            for (int i = 0; i < ListEntries; i++)
-            {
-                calls[i] = new MulticallEntry { Operation = (ulong)HypercallNumber.XenVersion, Argument0 = 0 };
-            }
-
-            Report.Result(Xen.Call(HypercallNumber.Multicall, (ulong)calls, ListEntries), XenError.None, "many calls"u8);
-            Report.Same((ulong)calls[ListEntries - 1].Result, 0x4_0011, "the last of them"u8);
-        }
-    }
-
-    /// <summary>Trees of tables that are checked and given up again, over and over.</summary>
-    private static void Updates()
-    {
-        ulong* root = (ulong*)Memory.TakePage();
-        ulong* level3 = (ulong*)Memory.TakePage();
-        ulong* level2 = (ulong*)Memory.TakePage();
-        ulong* level1 = (ulong*)Memory.TakePage();
-        ulong* page = (ulong*)Memory.TakePage();
-        for (int i = 0; i < 512; i++)
-        {
-            level1[i] = Memory.Machine(page) | PageTables.UserWritable;
-            level2[i] = Memory.Machine(level1) | PageTables.Table;
-            level3[i] = Memory.Machine(level2) | PageTables.Table;
-            root[i] = i is < 256 or > 271 ? Memory.Machine(level3) | PageTables.Table : 0;
-        }
-
-        Report.Same((ulong)(PageTables.MakeReadOnly(root) | PageTables.MakeReadOnly(level3) | PageTables.MakeReadOnly(level2) | PageTables.MakeReadOnly(level1)), 0, "a tree"u8);
-        ulong end = Timers.Now + Slice;
-        while (Timers.Now < end)
-        {
-            Report.Result(Xen.MmuExtended(MmuExtendedCommand.PinL4Table, Memory.Frame(root)), XenError.None, "the tree is checked"u8);
-            Report.Result(Xen.MmuExtended(MmuExtendedCommand.UnpinTable, Memory.Frame(root)), XenError.None, "the tree is given up"u8);
-        }
-
-        MmuUpdate* updates = (MmuUpdate*)s_list;
-        end = Timers.Now + Slice;
-        for (int i = 0; i < ListEntries; i++)
-        {
-            updates[i] = new MmuUpdate { Pointer = Memory.Machine(page) | MmuUpdate.MachineToPhysicalUpdate, Value = (ulong)i };
-        }
-
-        while (Timers.Now < end)
-        {
-            Report.Result(Xen.Call(HypercallNumber.MmuUpdate, (ulong)updates, ListEntries, 0, DomainIds.Self), XenError.None, "many updates"u8);
-            Xen.MmuExtended(MmuExtendedCommand.TlbFlushAll, 0);
-            Xen.MmuExtended(MmuExtendedCommand.FlushCache, 0);
-        }
-    }
-
-    private static void TimersAndPeriods()
-    {
-        ulong period = 1_000_000;
-        Xen.Call(HypercallNumber.VcpuOp, 6, 0, (ulong)(&period));
-        ulong end = Timers.Now + Slice;
-        while (Timers.Now < end)
-        {
-            Timers.SingleShot(Timers.Now + 1000);
-            Timers.SingleShot(1);
-        }
-
-        // Times at and beyond the end of all numbers: none of them stops the clock, or comes round to now.
         ReadOnlySpan<ulong> extremes = [1UL << 63, (1UL << 63) - 1, ulong.MaxValue, ulong.MaxValue - 1, 1UL << 62, 0, 1];
         for (int i = 0; i < extremes.Length; i++)
         {
             ulong before = Timers.Now;
             Timers.SingleShot(extremes[i]);
             Xen.Call(HypercallNumber.SetTimerOp, extremes[i]);
-            period = extremes[i];
+            ulong period = extremes[i];
             Xen.Call(HypercallNumber.VcpuOp, 6, 0, (ulong)(&period));
             Xen.Call(HypercallNumber.SchedOp, 0);
             Report.Check(Timers.Now - before < 10 * Slice, "the clock goes on"u8);
@@ -175,34 +99,13 @@ internal static unsafe class FloodsAttack
         Timers.StopSingleShot();
     }
 
-    /// <summary>As much memory as there is, given back and taken over and over; the domain has no more than it may have.</summary>
     private static void MemoryOfTheMachine()
     {
-        ulong* frames = (ulong*)s_list;
-        MemoryReservation request = new() { ExtentStart = (ulong)frames, ExtentCount = 1024, DomainId = DomainIds.Self };
+        ulong* frames = (ulong*)Memory.TakePage();
+        MemoryReservation request = new() { ExtentStart = (ulong)frames, ExtentCount = 512, DomainId = DomainIds.Self };
         Report.Check(Xen.Call(HypercallNumber.MemoryOp, 6, (ulong)(&request)) <= 0, "more memory than it may have"u8);
         request.ExtentOrder = 9;
         Report.Check(Xen.Call(HypercallNumber.MemoryOp, 0, (ulong)(&request)) <= 0, "more memory than it may have, at a time"u8);
-        request.ExtentOrder = 0;
-        ulong end = Timers.Now + Slice;
-        ulong first = Memory.PageCount - 256;
-        for (ulong i = 0; i < 256; i++)
-        {
-            Xen.UpdateVaMapping(Memory.VirtualBase + ((first + i) << 12), 0);
-            frames[i] = Memory.MfnList[first + i];
-        }
-
-        while (Timers.Now < end)
-        {
-            request.ExtentCount = 256;
-            Report.Same((ulong)Xen.Call(HypercallNumber.MemoryOp, 1, (ulong)(&request)), 256, "given back"u8);
-            for (ulong i = 0; i < 512; i++)
-            {
-                frames[i] = first + i;
-            }
-
-            request.ExtentCount = 512;
-            Report.Same((ulong)Xen.Call(HypercallNumber.MemoryOp, 6, (ulong)(&request)), 256, "taken"u8);
-        }
+        Flood.ExchangeMemory(End);
     }
 }

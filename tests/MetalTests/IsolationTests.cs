@@ -8,11 +8,14 @@ public sealed class IsolationTests
 {
     private const string Options = "console=com1 com1=115200,8n1";
 
-    /// <summary>Sets of attackers that run at the same time beside the victim; each says itself whether one of its attacks got through.</summary>
+    /// <summary>
+    /// Sets of attackers that run at the same time beside the victim; each says itself whether one of its attacks got through. The victim
+    /// gets nearly what is its share when all compete: in counted time on one processor, where a busy host changes nothing.
+    /// </summary>
     public static TheoryData<int, int, string[]> Attacks() => new()
     {
-        { 1, 15, ["frames", "tables", "grants"] },
-        { 1, 10, ["privilege", "pointers", "floods"] },
+        { 1, 23, ["frames", "tables", "grants"] },
+        { 1, 23, ["privilege", "pointers", "floods"] },
         { 2, 20, ["races"] },
         { 2, 10, ["vcpus"] },
         { 2, 10, ["registers", "registers", "registers", "registers"] },
@@ -23,6 +26,7 @@ public sealed class IsolationTests
     public void AttackersGetNothing(int processors, int share, string[] attackers)
     {
         List<string> arguments = ["--kernel", "none", "--memory", "128", "--cpus", $"{processors}", "--options", Options];
+        arguments.AddRange(processors == 1 ? ["--icount"] : []);
         arguments.AddRange(Domain("victim", "victim", 4, 1, $"peers={attackers.Length} first=2 seed={processors + 76} share={share} rest=1"));
         for (int i = 0; i < attackers.Length; i++)
         {

@@ -14,12 +14,14 @@ internal static class SchedulerParameters
     /// <summary>Microseconds.</summary>
     internal const uint DefaultRateLimit = 1000;
 
-    private const uint ShortestRateLimit = 100;
-    private const uint LongestRateLimit = 500_000;
-    private const uint LargestWeight = 65_535;
+    /// <summary>Most that a weight can be; the least is 1.</summary>
+    internal const uint LargestWeight = 65_535;
 
     /// <summary>Per cent of one processor: all that a domain can use.</summary>
-    private const uint LargestCap = Domain.MaximumVcpus * 100;
+    internal const uint LargestCap = Domain.MaximumVcpus * 100;
+
+    private const uint ShortestRateLimit = 100;
+    private const uint LongestRateLimit = 500_000;
 
     internal static ReadOnlySpan<byte> Name => "credit2"u8;
 

@@ -13,11 +13,12 @@ public sealed class GuestOptionsTests
     public void ReadsAllThatAModuleCanSay()
     {
         Assert.True(GuestOptions.TryParse(
-            "domain=web.1 memory=64 vcpus=3 count=20 on_poweroff=preserve on_reboot=restart on_crash=destroy -- console=hvc0 a=b -- c"u8, out GuestOptions options, out _, out _));
+            "domain=web.1 memory=64 vcpus=3 count=20 weight=512 cap=250 on_poweroff=preserve on_reboot=restart on_crash=destroy -- console=hvc0 a=b -- c"u8, out GuestOptions options, out _, out _));
         Assert.Equal("web.1", Encoding.ASCII.GetString(options.Name));
         Assert.Equal(16384UL, options.Pages);
         Assert.Equal(3, options.Vcpus);
         Assert.Equal(20, options.Instances);
+        Assert.Equal((512, 250), (options.Weight, options.Cap));
         Assert.Equal((EndAction.Preserve, EndAction.Restart, EndAction.Destroy), (options.OnPowerOff, options.OnReboot, options.OnCrash));
         Assert.Equal("console=hvc0 a=b -- c", Encoding.ASCII.GetString(options.CommandLine));
     }
@@ -27,6 +28,7 @@ public sealed class GuestOptionsTests
     {
         Assert.True(GuestOptions.TryParse("domain=x"u8, out GuestOptions options, out _, out _));
         Assert.Equal((128UL, 1, 1, 0), (options.Megabytes, options.Vcpus, options.Instances, options.Count));
+        Assert.Equal((256, 0), (options.Weight, options.Cap));
         Assert.True(options.CommandLine.IsEmpty);
         Assert.Equal((EndAction.Destroy, EndAction.Destroy, EndAction.Destroy), (options.OnPowerOff, options.OnReboot, options.OnCrash));
     }
@@ -44,6 +46,11 @@ public sealed class GuestOptionsTests
     [InlineData("domain=x vcpus=33", "vcpus=33")]
     [InlineData("domain=x vcpus=4294967297", "vcpus=4294967297")]
     [InlineData("domain=x count=4096", "count=4096")]
+    [InlineData("domain=x weight=0", "weight=0")]
+    [InlineData("domain=x weight=65536", "weight=65536")]
+    [InlineData("domain=x cap=0", "cap=0")]
+    [InlineData("domain=x cap=25%", "cap=25%")]
+    [InlineData("domain=x cap=3201", "cap=3201")]
     [InlineData("domain=x on_crash=explode", "on_crash=explode")]
     [InlineData("domain=x colour=red", "colour=red")]
     [InlineData("domain=x memory", "memory")]
@@ -60,7 +67,7 @@ public sealed class GuestOptionsTests
     public void SurvivesAnyText()
     {
         Random random = new(7);
-        string[] words = ["domain=a", "memory=", "vcpus=", "count=", "--", "=", "on_reboot=restart", "9", "=9", " ", "domain=", "4095"];
+        string[] words = ["domain=a", "memory=", "vcpus=", "count=", "weight=", "cap=", "--", "=", "on_reboot=restart", "9", "=9", " ", "domain=", "4095"];
         for (int round = 0; round < 20_000; round++)
         {
             StringBuilder text = new();
@@ -73,6 +80,8 @@ public sealed class GuestOptionsTests
             {
                 Assert.InRange(options.Vcpus, 1, 32);
                 Assert.InRange(options.Instances, 1, 4095);
+                Assert.InRange(options.Weight, 1, 65535);
+                Assert.InRange(options.Cap, 0, 3200);
                 Assert.InRange(options.Megabytes, 1UL, 1UL << 24);
                 Assert.InRange(options.Name.Length, 0, GuestOptions.MaximumName);
             }

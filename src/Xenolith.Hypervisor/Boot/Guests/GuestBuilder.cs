@@ -7,6 +7,7 @@ using Xenolith.Hypervisor.Diagnostics;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Loading;
 using Xenolith.Hypervisor.Memory;
+using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Hypervisor.Time;
 using Xenolith.Machine;
 
@@ -189,6 +190,7 @@ internal static class GuestBuilder
 
         ref Domain domain = ref DomainTable.At(id);
         domain.Memory.MaximumPages = options.Pages;
+        Fatal.Assert(SchedulerParameters.TrySet(ref domain, (uint)options.Weight, (uint)options.Cap) == XenError.None, "a weight was checked wrongly"u8);
         if (!DomainPages.TryCreate(ref domain, options.Pages, out DomainPages pages))
         {
             NotStarted(options.Name, number).Text("free memory is in too small pieces"u8).End();

@@ -1,10 +1,14 @@
 // What a boot module says about the domain that it is the kernel of.
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Options;
+using Xenolith.Hypervisor.Scheduling;
 
 namespace Xenolith.Hypervisor.Boot.Guests;
 
-/// <summary>domain=NAME memory=MIB vcpus=N count=N on_poweroff=ACTION on_reboot=ACTION on_crash=ACTION -- the kernel's command line.</summary>
+/// <summary>
+/// domain=NAME memory=MIB vcpus=N count=N weight=N cap=PERCENT on_poweroff=ACTION on_reboot=ACTION on_crash=ACTION -- the kernel's
+/// command line.
+/// </summary>
 internal ref struct GuestOptions
 {
     /// <summary>Most bytes of a name, the number that count= appends included.</summary>
@@ -25,6 +29,12 @@ internal ref struct GuestOptions
     /// <summary>How many domains the module stands for; 0: one, whose name has no number.</summary>
     internal int Count;
 
+    /// <summary>Share of the processors, 1 to 65535, beside that of other domains.</summary>
+    internal int Weight;
+
+    /// <summary>Most that the domain may use, in per cent of one processor; 0 = no limit.</summary>
+    internal int Cap;
+
     internal EndAction OnPowerOff;
 
     internal EndAction OnReboot;
@@ -43,7 +53,15 @@ internal ref struct GuestOptions
     /// <summary>Reads a module's text. False: <paramref name="word"/> is wrong, and <paramref name="expected"/> says what it takes.</summary>
     internal static bool TryParse(ReadOnlySpan<byte> text, out GuestOptions options, out ReadOnlySpan<byte> word, out ReadOnlySpan<byte> expected)
     {
-        options = new GuestOptions { Megabytes = DefaultMegabytes, Vcpus = 1, OnPowerOff = EndAction.Destroy, OnReboot = EndAction.Destroy, OnCrash = EndAction.Destroy };
+        options = new GuestOptions 
+        {
+            Megabytes = DefaultMegabytes,
+            Vcpus = 1,
+            Weight = (int)DomainSchedule.DefaultWeight,
+            OnPowerOff = EndAction.Destroy,
+            OnReboot = EndAction.Destroy,
+            OnCrash = EndAction.Destroy,
+        };
         expected = default;
         while (Words.TryNext(ref text, out word))
         {
@@ -90,6 +108,18 @@ internal ref struct GuestOptions
         {
             expected = "a number from 1 to 4095"u8;
             return TrySmall(value, DomainTable.Capacity - 1, out Count);
+        }
+
+        if (name.SequenceEqual("weight="u8))
+        {
+            expected = "a number from 1 to 65535"u8;
+            return TrySmall(value, (int)SchedulerParameters.LargestWeight, out Weight);
+        }
+
+        if (name.SequenceEqual("cap="u8))
+        {
+            expected = "per cent of one processor, from 1 to 3200"u8;
+            return TrySmall(value, (int)SchedulerParameters.LargestCap, out Cap);
         }
 
         expected = "destroy, restart or preserve"u8;

@@ -57,7 +57,7 @@ internal static class GuestRequests
             Log line = Log.Warning("boot"u8).Text("domain '"u8).Text(name).Text("' is not started: '"u8).Text(word);
             if (expected.IsEmpty)
             {
-                line.Text("' is no option of a domain (memory= vcpus= count= on_poweroff= on_reboot= on_crash=)"u8).End();
+                line.Text("' is no option of a domain (memory= vcpus= count= weight= cap= on_poweroff= on_reboot= on_crash=)"u8).End();
             }
             else
             {
