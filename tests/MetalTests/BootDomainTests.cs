@@ -169,6 +169,22 @@ public sealed class BootDomainTests
         machine.WaitFor("dom0: userland after");
     }
 
+    /// <summary>In the machine's own time, of which a busy host takes nothing, and without the unpacking of the kernel.</summary>
+    [Fact]
+    public void SayTheirFirstLineSoon()
+    {
+        using BootedMachine machine = new("--icount", "--kernel", "none", "--domain", "web memory=128", "--memory", "512");
+        machine.WaitFor("[boot] domain 'web': d1, memory 128 MiB, vcpus 1, built in ");
+        Assert.InRange(Number(machine.WaitFor(" ms")), 0, 100);
+        machine.WaitFor("[boot] domain 'web': first line ");
+        int all = Number(machine.WaitFor(" ms after its building began, "));
+        int own = Number(machine.WaitFor(" ms of them its kernel's own"));
+        Assert.InRange(all, 1, 100);
+        Assert.InRange(own, 1, all);
+    }
+
+    private static int Number(string text) => int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
+
     private static string Guest(string name)
     {
         using System.Diagnostics.Process build = System.Diagnostics.Process.Start(Repository.Path("tools/build/guests"))!;

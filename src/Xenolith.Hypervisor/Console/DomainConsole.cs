@@ -28,6 +28,9 @@ internal struct DomainConsole
 
     internal OutputBudget Budget;
 
+    /// <summary>A line of the domain's has been printed.</summary>
+    internal bool HasSpoken;
+
     /// <summary>The ring holds something that has to wait for the budget.</summary>
     internal bool IsWaiting;
 
@@ -95,6 +98,7 @@ internal struct DomainConsole
         ConsoleOutput.Write("\n"u8);
         _lineLength = 0;
         _shown = 0;
+        HasSpoken = true;
     }
 
     private void Show()

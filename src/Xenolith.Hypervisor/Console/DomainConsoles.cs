@@ -176,11 +176,13 @@ internal static class DomainConsoles
             return false;
         }
 
+        bool hasSpoken = console.HasSpoken;
         for (int i = 0; i < text.Length; i++)
         {
             console.Put(text[i], s_interactive == console.Slot);
         }
 
+        NoteFirstLine(ref console, hasSpoken);
         Spend(ref console, (uint)text.Length);
         return true;
     }
@@ -251,11 +253,13 @@ internal static class DomainConsoles
     {
         uint waiting = console.Ring.Waiting();
         uint count = Math.Min(waiting, Allowed(ref console, most));
+        bool hasSpoken = console.HasSpoken;
         for (uint i = 0; i < count; i++)
         {
             console.Put(console.Ring.Read(), s_interactive == console.Slot);
         }
 
+        NoteFirstLine(ref console, hasSpoken);
         console.IsWaiting = count < waiting;
         if (count != 0)
         {
@@ -269,6 +273,14 @@ internal static class DomainConsoles
         }
 
         return count;
+    }
+
+    private static void NoteFirstLine(ref DomainConsole console, bool hadSpoken)
+    {
+        if (console.HasSpoken && !hadSpoken)
+        {
+            FirstLine.Report(ref DomainTable.At(console.DomainId));
+        }
     }
 
     private static uint Allowed(ref DomainConsole console, uint most)

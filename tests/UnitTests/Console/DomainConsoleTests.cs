@@ -2,6 +2,7 @@
 using System.Text;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Console;
+using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Time;
 using Xenolith.Machine;
 using Xenolith.UnitTests.Support;
@@ -43,6 +44,21 @@ public sealed class DomainConsoleTests
         Send();
         Assert.Equal("[web7] two\n[web7] [2Jthree\n", Printed());
         Assert.Equal(Word(OutputProduced), Word(OutputConsumed));
+    }
+
+    [Fact]
+    public void SaysWhenTheFirstLineOfABootTimeDomainCame()
+    {
+        _domain.Domain.Boot = new BootOrigin { Exists = true, StartedAt = SystemTime.Now() - 7_000_000 };
+        Write("on");
+        Send();
+        Assert.Empty(Printed());
+        Write("e\ntwo\n");
+        Send();
+        Assert.Matches(@"^\[web7\] one\n\[web7\] two\n\[boot\] domain 'web7': first line 7 ms after its building began, \d+ ms of them its kernel's own\n$", Printed());
+        Write("three\n");
+        Send();
+        Assert.Equal("[web7] three\n", Printed());
     }
 
     [Fact]
