@@ -29,7 +29,7 @@ internal static class GrantMappings
         }
 
         ref Domain mapping = ref vcpu.Domain;
-        if (!MapTrack.TryAllocate(ref mapping, out uint handle))
+        if (!MapTrack.HasFree(ref mapping))
         {
             return GrantStatus.NoDeviceSpace;
         }
@@ -49,18 +49,16 @@ internal static class GrantMappings
 
         if (status != GrantStatus.Okay)
         {
-            MapTrack.Free(ref mapping, handle);
             return status;
         }
 
         const uint Kept = GrantMapFlags.HostMap | GrantMapFlags.DeviceMap | GrantMapFlags.ReadOnly | GrantMapFlags.ContainsPte;
-        mapping.Grants.HandleAt(handle) = new MapTrackEntry
+        request.Handle = MapTrack.Take(ref mapping, new MapTrackEntry
         {
             Reference = request.Reference,
             DomainId = request.DomainId,
             Flags = (ushort)(request.Flags & Kept),
-        };
-        request.Handle = handle;
+        });
         request.BusAddress = frame.Address.Value;
         return GrantStatus.Okay;
     }
@@ -72,12 +70,12 @@ internal static class GrantMappings
     internal static GrantStatus Unmap(ref Vcpu vcpu, in GrantUnmap request, ulong newAddress, out GrantRelease release)
     {
         release = default;
-        if (!MapTrack.IsLive(ref vcpu.Domain, request.Handle))
+        ref MapTrackEntry entry = ref MapTrack.Find(ref vcpu.Domain, request.Handle);
+        if (!MapTrack.IsLive(in entry))
         {
             return GrantStatus.BadHandle;
         }
 
-        ref MapTrackEntry entry = ref vcpu.Domain.Grants.HandleAt(request.Handle);
         Mfn frame = new(DomainTable.At(entry.DomainId).Grants.ActiveAt(entry.Reference).Frame);
         bool isDevice = request.BusAddress != 0 && (entry.Flags & GrantMapFlags.DeviceMap) != 0;
         if (isDevice && request.BusAddress != frame.Address.Value)
@@ -150,7 +148,8 @@ internal static class GrantMappings
     {
         for (uint handle = (uint)cursor; handle < mapping.Grants.HandleCount; handle++)
         {
-            if (!MapTrack.IsLive(ref mapping, handle))
+            MapTrackEntry entry = mapping.Grants.HandleAt(handle);
+            if (!MapTrack.IsLive(in entry))
             {
                 continue;
             }
@@ -161,7 +160,6 @@ internal static class GrantMappings
                 return false;
             }
 
-            MapTrackEntry entry = mapping.Grants.HandleAt(handle);
             MapTrack.Free(ref mapping, handle);
             ref Domain granting = ref DomainTable.At(entry.DomainId);
             bool isDevice = (entry.Flags & GrantMapFlags.DeviceMap) != 0;

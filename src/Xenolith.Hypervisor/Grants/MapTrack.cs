@@ -1,4 +1,5 @@
 // Handles: the names by which a domain undoes its mappings of grants.
+using System.Runtime.CompilerServices;
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
@@ -11,19 +12,22 @@ internal static class MapTrack
 {
     private const uint Mapped = GrantMapFlags.HostMap | GrantMapFlags.DeviceMap;
 
-    /// <summary>A free handle. False: the domain has as many mappings as it may, or no memory.</summary>
-    internal static bool TryAllocate(ref Domain domain, out uint handle)
-    {
-        handle = 0;
-        ref DomainGrants grants = ref domain.Grants;
-        if (grants.FreeHandle == 0 && !TryAddPage(ref domain))
-        {
-            return false;
-        }
+    // Stands for handles that name no mapping; never written.
+    private static MapTrackEntry s_none;
 
-        handle = grants.FreeHandle - 1;
-        grants.FreeHandle = grants.HandleAt(handle).Reference;
-        return true;
+    /// <summary>Sees to it that there is a free handle. False: the domain has as many mappings as it may, or no memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool HasFree(ref Domain domain) => domain.Grants.FreeHandle != 0 || TryAddPage(ref domain);
+
+    /// <summary>Takes the free handle that <see cref="HasFree"/> has found, for a mapping.</summary>
+    internal static uint Take(ref Domain domain, MapTrackEntry mapping)
+    {
+        ref DomainGrants grants = ref domain.Grants;
+        uint handle = grants.FreeHandle - 1;
+        ref MapTrackEntry entry = ref grants.HandleAt(handle);
+        grants.FreeHandle = entry.Reference;
+        entry = mapping;
+        return handle;
     }
 
     internal static void Free(ref Domain domain, uint handle)
@@ -33,9 +37,19 @@ internal static class MapTrack
         grants.FreeHandle = handle + 1;
     }
 
-    /// <summary>Whether the handle names a mapping.</summary>
-    internal static bool IsLive(ref Domain domain, uint handle)
-        => handle < domain.Grants.HandleCount && (domain.Grants.HandleAt(handle).Flags & Mapped) != 0;
+    /// <summary>The mapping that a handle names; one without <see cref="IsLive"/> when it names none.</summary>
+    internal static ref MapTrackEntry Find(ref Domain domain, uint handle)
+    {
+        if (handle >= domain.Grants.HandleCount)
+        {
+            return ref s_none;
+        }
+
+        return ref domain.Grants.HandleAt(handle);
+    }
+
+    /// <summary>Whether it is a mapping, and not a free handle.</summary>
+    internal static bool IsLive(in MapTrackEntry entry) => (entry.Flags & Mapped) != 0;
 
     private static bool TryAddPage(ref Domain domain)
     {

@@ -223,18 +223,19 @@ ROUTINE corelib_move
         cmpq %rdx, %rax
         jb 3f
         movq %rdx, %rcx
-        shrq $6, %rcx
+        andq $-128, %rcx
         jz 2f
-1:      .irp offset, 0, 16, 32, 48
-        movups \offset(%rsi), %xmm0
-        movups %xmm0, \offset(%rdi)
+        addq %rcx, %rsi
+        addq %rcx, %rdi
+        negq %rcx
+1:      .irp offset, 0, 16, 32, 48, 64, 80, 96, 112
+        movups \offset(%rsi, %rcx), %xmm0
+        movups %xmm0, \offset(%rdi, %rcx)
         .endr
-        addq $64, %rsi
-        addq $64, %rdi
-        decq %rcx
+        subq $-128, %rcx
         jnz 1b
 2:      movl %edx, %ecx
-        andl $56, %ecx
+        andl $120, %ecx
         shrl $3, %ecx
         rep movsq
         movl %edx, %ecx

@@ -16,6 +16,9 @@ internal static class GrantTableOpHypercall
 {
     private const int UnmapBatch = 32;
 
+    // Of the batch in work; here because a local of this size is cleared each time.
+    private static Releases s_releases;
+
     internal static HypercallResult Handle(ref HypercallCall call)
     {
         TlbClock.Settle();
@@ -156,7 +159,6 @@ internal static class GrantTableOpHypercall
                 return ContinueAt(ref call, done, count, Bytes);
             }
 
-            Releases releases = default;
             int batch = (int)Math.Min(count - done, (uint)UnmapBatch);
             int finished = 0;
             bool copied = true;
@@ -168,7 +170,7 @@ internal static class GrantTableOpHypercall
                 {
                     ulong newAddress = replaces ? request.BusAddress : 0;
                     request.BusAddress = replaces ? 0 : request.BusAddress;
-                    GrantStatus status = GrantMappings.Unmap(ref call.Vcpu, in request, newAddress, out releases[finished]);
+                    GrantStatus status = GrantMappings.Unmap(ref call.Vcpu, in request, newAddress, out s_releases[finished]);
                     finished++;
                     copied = GuestMemory.TryWrite(at.Add(GrantUnmap.StatusOffset), (short)status);
                 }
@@ -177,7 +179,7 @@ internal static class GrantTableOpHypercall
             TlbClock.Settle();
             for (int i = 0; i < finished; i++)
             {
-                GrantMappings.Complete(ref call.Domain, in releases[i]);
+                GrantMappings.Complete(ref call.Domain, in s_releases[i]);
             }
 
             if (!copied)
