@@ -53,7 +53,7 @@ internal ref struct GuestOptions
     /// <summary>Reads a module's text. False: <paramref name="word"/> is wrong, and <paramref name="expected"/> says what it takes.</summary>
     internal static bool TryParse(ReadOnlySpan<byte> text, out GuestOptions options, out ReadOnlySpan<byte> word, out ReadOnlySpan<byte> expected)
     {
-        options = new GuestOptions 
+        options = new GuestOptions
         {
             Megabytes = DefaultMegabytes,
             Vcpus = 1,
