@@ -1,11 +1,16 @@
 // Isolation: unprivileged domains attack a victim and the hypervisor, and nothing comes of it.
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
+using System.Text.RegularExpressions;
 
 namespace Xenolith.MetalTests;
 
 public sealed class IsolationTests
 {
+    /// <summary>The tables of domains, vcpus and consoles.</summary>
+    private const int MostOwnFrames = 40;
+
     private const string Options = "console=com1 com1=115200,8n1";
 
     /// <summary>
@@ -41,6 +46,7 @@ public sealed class IsolationTests
         }
 
         VictimIsWhole(machine);
+        MemoryIsBack(machine);
     }
 
     /// <summary>XENOLITH_CALLS and XENOLITH_SEED make it longer, or repeat another run.</summary>
@@ -56,6 +62,7 @@ public sealed class IsolationTests
         machine.WaitForExit();
         Said(machine, "[random] GUEST random: Success");
         VictimIsWhole(machine);
+        MemoryIsBack(machine);
     }
 
     /// <summary>Domains that end by every mistake there is, started again each time: none takes the victim or the hypervisor with it.</summary>
@@ -91,6 +98,15 @@ public sealed class IsolationTests
         Said(machine, "[victim] GUEST victim: Success");
         Assert.DoesNotContain("[panic]", machine.Console, StringComparison.Ordinal);
         Assert.DoesNotContain("Failure", machine.Console, StringComparison.Ordinal);
+    }
+
+    /// <summary>The machine's last word: no frame belongs to a domain, and all are free but the few that the hypervisor's tables have grown by.</summary>
+    private static void MemoryIsBack(BootedMachine machine)
+    {
+        Match line = Regex.Match(machine.Console, @"\[mm\] frames free (\d+) of (\d+), of domains (\d+)");
+        Assert.True(line.Success, machine.Console);
+        Assert.Equal("0", line.Groups[3].Value);
+        Assert.InRange(int.Parse(line.Groups[2].ValueSpan, CultureInfo.InvariantCulture) - int.Parse(line.Groups[1].ValueSpan, CultureInfo.InvariantCulture), 0, MostOwnFrames);
     }
 
     private static string[] Domain(string name, string guest, int memory, int vcpus, string line)

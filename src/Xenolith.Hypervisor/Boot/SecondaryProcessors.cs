@@ -114,7 +114,15 @@ public static class SecondaryProcessors
         }
 
         SecondaryProcessor.SendStartup(apicId, page);
-        return HasArrived(index, LastWaitNanoseconds);
+        if (HasArrived(index, LastWaitNanoseconds))
+        {
+            return true;
+        }
+
+        // One that came now would take the stack of the next one: an INIT has it wait for a startup that does not come.
+        SecondaryProcessor.SendInit(apicId, ProcessorTable.Block(index));
+        SystemTime.Wait(InitNanoseconds);
+        return false;
     }
 
     private static bool HasArrived(int index, ulong nanoseconds)

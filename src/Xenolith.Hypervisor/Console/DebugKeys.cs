@@ -26,7 +26,7 @@ internal static class DebugKeys
             case (byte)'t': PageTypes(); break;
             case (byte)'e': Events(); break;
             case (byte)'a': TimersReport(); break;
-            case (byte)'m': Memory(); break;
+            case (byte)'m': MemoryReport.Print("keys"u8); break;
             case (byte)'i': Pirqs.Report(); break;
             case (byte)'R':
                 Log.Always("keys"u8).Text("reboot"u8).End();
@@ -186,10 +186,6 @@ internal static class DebugKeys
                 .Text(" poll "u8).Decimal(vcpu.Time.PollTimeout).End();
         }
     }
-
-    private static void Memory()
-        => Log.Always("keys"u8).Text("frames free "u8).Decimal(FrameAllocator.FreeFrames).Text(" of "u8).Decimal(FrameAllocator.TotalFrames)
-            .Text(", TLB flushes "u8).Decimal(Tlb.FlushCount).End();
 
     private static Log Name(Log line, ref Vcpu vcpu) => line.Text("d"u8).Decimal((ulong)vcpu.DomainId).Text("v"u8).Decimal((ulong)vcpu.Id);
 

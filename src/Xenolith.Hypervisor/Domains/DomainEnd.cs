@@ -32,7 +32,7 @@ internal static class DomainEnd
         if (!DomainTable.Exists(DomainIds.Domain0) && !IsAnyRunning() && GuestRestarts.Count == 0)
         {
             Log.Always("domain"u8).Text("there is no Domain 0, and the last domain has ended"u8).End();
-            Power.EndMachine(ShutdownReason.PowerOff);
+            DomainReaper.EndMachine();
         }
     }
 

@@ -21,6 +21,8 @@ internal static class Madt
 
     internal static void Parse(ReadOnlySpan<byte> table)
     {
+        ProcessorCount = 0;
+        IoApicCount = 0;
         for (int isa = 0; isa < IsaLines; isa++)
         {
             s_overrides[isa] = new IsaLine { Line = (uint)isa };

@@ -1,5 +1,7 @@
 // Destroying domains that nobody else destroys.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Diagnostics;
+using Xenolith.Hypervisor.Platform;
 using Xenolith.Hypervisor.Time;
 
 namespace Xenolith.Hypervisor.Domains;
@@ -9,13 +11,23 @@ internal static class DomainReaper
 {
     private const ulong PauseNanoseconds = 1_000_000;
 
-    /// <summary>Some domain is to be destroyed.</summary>
+    private static bool s_endsMachine;
+
+    /// <summary>Some domain is to be destroyed, or the machine is to end.</summary>
     internal static bool HasWork { get; private set; }
 
     /// <summary>Has the domain destroyed, soon.</summary>
     internal static void Request(ref Domain domain)
     {
         domain.Ending.IsReaped = true;
+        HasWork = true;
+        Timers.Program(SystemTime.Now());
+    }
+
+    /// <summary>Ends the machine as soon as no domain is left to destroy, and says what has become of its memory.</summary>
+    internal static void EndMachine()
+    {
+        s_endsMachine = true;
         HasWork = true;
         Timers.Program(SystemTime.Now());
     }
@@ -33,6 +45,12 @@ internal static class DomainReaper
                 domain.Ending.IsReaped = DomainDestruction.TryAdvance(ref domain, ref preemption) == XenError.Restart;
                 HasWork |= domain.Ending.IsReaped;
             }
+        }
+
+        if (s_endsMachine && !HasWork)
+        {
+            MemoryReport.Print("mm"u8);
+            Power.EndMachine(ShutdownReason.PowerOff);
         }
 
         return HasWork ? now + PauseNanoseconds : ulong.MaxValue;
