@@ -79,12 +79,13 @@ internal static unsafe class SecondVcpu
     /// <summary>Whether what was begun goes on.</summary>
     internal static bool IsBusy => Volatile.Read(ref s_order) != Idle;
 
-    /// <summary>Ends what was begun and gives its result.</summary>
+    /// <summary>Ends what was begun and gives its result. What was begun may have taken the vcpu down.</summary>
     internal static ulong End()
     {
         Volatile.Write(ref s_stop, 1);
         while (IsBusy)
         {
+            Xen.Call(HypercallNumber.VcpuOp, 1, 1);
             Xen.Call(HypercallNumber.SchedOp, 0);
         }
 

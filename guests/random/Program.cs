@@ -49,8 +49,6 @@ internal static unsafe class RandomProgram
             }
         }
 
-        // It may have been taken down in the middle of a step.
-        Xen.Call(HypercallNumber.VcpuOp, 1, 1);
         if (hasSecond)
         {
             SecondVcpu.End();

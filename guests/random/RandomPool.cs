@@ -34,7 +34,7 @@ internal static unsafe class RandomPool
         Report.Result(PageTables.AddLive(Window, 0), XenError.None, "windows"u8);
     }
 
-    /// <summary>Whether a frame is the guest's and not the pool's.</summary>
+    /// <summary>Whether a frame is the guest's and not the pool's: the clock in the page shared with the hypervisor, for one, it reads until it is whole.</summary>
     internal static bool IsVital(ulong frame)
     {
         ulong first = ((ulong)s_pages - Memory.VirtualBase) >> 12;
@@ -46,7 +46,7 @@ internal static unsafe class RandomPool
             }
         }
 
-        return frame == Grants.Frame;
+        return frame == Grants.Frame || frame == *(ulong*)(Memory.StartInfo + StartInfoLayout.SharedInfo) >> 12;
     }
 
     internal static ulong PageAddress(int index) => (ulong)s_pages + ((ulong)index * Memory.PageBytes);

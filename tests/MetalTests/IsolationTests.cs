@@ -9,7 +9,7 @@ namespace Xenolith.MetalTests;
 public sealed class IsolationTests
 {
     /// <summary>The tables of domains, vcpus and consoles.</summary>
-    private const int MostOwnFrames = 40;
+    private const int MostOwnFrames = 64;
 
     private const string Options = "console=com1 com1=115200,8n1";
 
