@@ -76,6 +76,9 @@ need_image_tools() { need cpio:cpio depmod:kmod busybox:busybox-static dpkg-deb:
 # What packs the kernels that the unpacker is tested with.
 need_packers() { need gzip:gzip xz:xz-utils zstd:zstd lz4:lz4; }
 
+# What the xenstore server is compared with.
+need_xenstore_tools() { need xenstore-read:xenstore-utils; }
+
 # What the tests that compile C programs for Domain 0 need, and the benchmark.
 need_c_library() { need gcc:gcc; need_file /usr/include/stdio.h libc6-dev; }
 

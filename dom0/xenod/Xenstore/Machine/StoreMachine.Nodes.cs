@@ -207,7 +207,8 @@ internal sealed partial class StoreMachine
         {
             return XenstoreError.EINVAL;
         }
-        if (TryFind(request, path, XenstoreAccess.Write, NodeUse.Subtree, out _, out XenstoreError error))
+        NodeUse use = path.Length == 1 ? NodeUse.Existence : NodeUse.Subtree;
+        if (TryFind(request, path, XenstoreAccess.Write, use, out _, out XenstoreError error))
         {
             return path.Length == 1 ? XenstoreError.EINVAL : Change(request, new(ChangeKind.Remove, path, null, null));
         }
