@@ -2,6 +2,7 @@
 
 using System.Runtime.InteropServices;
 using Xenod.Xenstore;
+using Xenolith.Toolstack.Hypercalls;
 
 const string Usage = """
     usage: xenod [--xenstore-socket PATH] [--xenstore-journal PATH]
@@ -31,19 +32,22 @@ for (int i = 0; i < args.Length; i += 2)
 }
 try
 {
-    using XenstoreServer server = new(options, null, Console.Error.WriteLine);
+    // Elsewhere than on a hypervisor it serves the socket alone.
+    bool isDomain0 = File.Exists("/dev/xen/privcmd");
+    await using XenstoreService xenstore = XenstoreService.Start(options, isDomain0, Console.Error.WriteLine);
+    TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     void Stop(PosixSignalContext context)
     {
         context.Cancel = true;
-        server.Stop();
+        stop.TrySetResult();
     }
     using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
     using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
     Console.WriteLine($"xenod: xenstore listens at {options.Socket}");
-    server.Run();
+    await (await Task.WhenAny(stop.Task, xenstore.Completion));
     return 0;
 }
-catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or XenException)
 {
     Console.Error.WriteLine($"xenod: {e.Message}");
     return 1;
