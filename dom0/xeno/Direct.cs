@@ -1,0 +1,46 @@
+// Commands that work on the hypervisor itself.
+using System.CommandLine;
+using Xenolith.Toolstack.Building;
+using Xenolith.Toolstack.Configuration;
+using Xenolith.Toolstack.Hypercalls;
+
+namespace Xeno;
+
+/// <summary>Opens the hypervisor for a command, and turns failures into a sentence on standard error.</summary>
+internal static class Direct
+{
+    /// <summary>Exit status of a command that the user has interrupted.</summary>
+    internal const int Interrupted = 130;
+
+    /// <summary>The option that all commands with output share.</summary>
+    internal static Option<bool> MakeJsonOption() => new("--json") { Description = "print JSON" };
+
+    /// <summary>The domain that a command is about.</summary>
+    internal static Argument<ushort> MakeDomainArgument() => new("domain") { Description = "number of the domain" };
+
+    /// <summary>Gives a command its work.</summary>
+    internal static void Run(Command command, Func<ControlInterface, ParseResult, CancellationToken, Task<int>> work) => command.SetAction(async (parsed, cancellation) =>
+    {
+        try
+        {
+            using ControlInterface control = ControlInterface.Open();
+            return await work(control, parsed, cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            return Interrupted;
+        }
+        catch (Exception failure) when (failure is XenException or DomainBuildException or KernelException or ConfigurationException or FormatException or IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync($"xeno: {failure.Message}");
+            return 1;
+        }
+    });
+
+    /// <summary>Gives a command work that is done at once.</summary>
+    internal static void Run(Command command, Action<ControlInterface, ParseResult> work) => Run(command, (control, parsed, _) =>
+    {
+        work(control, parsed);
+        return Task.FromResult(0);
+    });
+}

@@ -1,0 +1,98 @@
+// What commands print.
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Spectre.Console;
+using Xenolith.Toolstack.Hypercalls;
+
+namespace Xeno;
+
+/// <summary>Tables for people, JSON for programs.</summary>
+internal static class Output
+{
+    private static readonly IAnsiConsole s_console = AnsiConsole.Create(new AnsiConsoleSettings());
+
+    internal static void WriteTable(IReadOnlyList<string> columns, IEnumerable<string[]> rows, params ReadOnlySpan<int> rightAligned)
+    {
+        Table table = new() { Border = TableBorder.None };
+        for (int i = 0; i < columns.Count; i++)
+        {
+            TableColumn column = new(new Text(columns[i]));
+            table.AddColumn(rightAligned.Contains(i) ? column.RightAligned() : column);
+        }
+
+        foreach (string[] row in rows)
+        {
+            table.AddRow(row.Select(cell => new Text(cell)));
+        }
+
+        s_console.Write(table);
+    }
+
+    internal static void WriteJson(MachineReport report) => Console.WriteLine(JsonSerializer.Serialize(report, OutputJson.Default.MachineReport));
+
+    internal static void WriteJson(IReadOnlyList<DomainReport> domains) => Console.WriteLine(JsonSerializer.Serialize(domains, OutputJson.Default.IReadOnlyListDomainReport));
+
+    internal static void WriteJson(CreationReport report) => Console.WriteLine(JsonSerializer.Serialize(report, OutputJson.Default.CreationReport));
+}
+
+/// <summary>The machine, as <c>xeno info</c> tells it.</summary>
+/// <param name="Hypervisor">Its version.</param>
+/// <param name="ChangeSet">What it was built from.</param>
+/// <param name="Capabilities">Kinds of domains.</param>
+/// <param name="CommandLine">Its options.</param>
+/// <param name="Scheduler">Who divides the processors.</param>
+/// <param name="Processors">Processors in use.</param>
+/// <param name="Megahertz">Rate of the time-stamp counter.</param>
+/// <param name="TotalMebibytes">Memory that the hypervisor manages.</param>
+/// <param name="FreeMebibytes">Memory that no domain has.</param>
+/// <param name="HasHardwareVirtualization">Domains with hardware virtualization can run.</param>
+/// <param name="Domains">How many there are, with Domain 0.</param>
+internal sealed record MachineReport(
+    string Hypervisor,
+    string ChangeSet,
+    IReadOnlyList<string> Capabilities,
+    string CommandLine,
+    string Scheduler,
+    int Processors,
+    uint Megahertz,
+    ulong TotalMebibytes,
+    ulong FreeMebibytes,
+    bool HasHardwareVirtualization,
+    int Domains);
+
+/// <summary>A domain, as <c>xeno list</c> tells it.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Uuid">Its UUID.</param>
+/// <param name="State">What it does.</param>
+/// <param name="ShutdownReason">Why it has shut down, if it has.</param>
+/// <param name="Mebibytes">Memory that it has.</param>
+/// <param name="Vcpus">Vcpus that its kernel has brought up.</param>
+/// <param name="Seconds">Processor time.</param>
+internal sealed record DomainReport(ushort Id, Guid Uuid, string State, string? ShutdownReason, ulong Mebibytes, int Vcpus, double Seconds)
+{
+    internal static DomainReport From(DomainInformation domain) => new(
+        domain.Id, domain.Uuid, Describe(domain), domain.ShutdownReason?.ToString(), domain.Pages / 256, domain.OnlineVcpus, Math.Round(domain.ProcessorTime.TotalSeconds, 3));
+
+    private static string Describe(DomainInformation domain) => domain.State switch
+    {
+        var state when state.HasFlag(DomainStates.Dying) => "dying",
+        var state when state.HasFlag(DomainStates.ShutDown) => "shut down",
+        var state when state.HasFlag(DomainStates.Paused) => "paused",
+        var state when state.HasFlag(DomainStates.Running) => "running",
+        var state when state.HasFlag(DomainStates.Blocked) => "blocked",
+        _ => "runnable",
+    };
+}
+
+/// <summary>A new domain, as <c>xeno create</c> tells it.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Uuid">Its UUID.</param>
+/// <param name="Milliseconds">How long its creation took.</param>
+internal sealed record CreationReport(ushort Id, Guid Uuid, double Milliseconds);
+
+/// <summary>Writers made when this program is compiled.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSerializable(typeof(MachineReport))]
+[JsonSerializable(typeof(IReadOnlyList<DomainReport>))]
+[JsonSerializable(typeof(CreationReport))]
+internal sealed partial class OutputJson : JsonSerializerContext;
