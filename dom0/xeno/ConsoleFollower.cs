@@ -46,9 +46,14 @@ internal sealed class ConsoleFollower : IAsyncDisposable
                 ring.Take(count);
                 _port.Notify();
             }
-            else if (info is null || info.State.HasFlag(DomainStates.ShutDown))
+            else if (info is null || info.State.HasFlag(DomainStates.Dying))
             {
-                return info?.ShutdownReason;
+                // This process's own mapping may be all that is left of it.
+                return null;
+            }
+            else if (info.State.HasFlag(DomainStates.ShutDown))
+            {
+                return info.ShutdownReason;
             }
             else
             {

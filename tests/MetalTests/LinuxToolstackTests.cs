@@ -20,4 +20,70 @@ public sealed class LinuxToolstackTests
         Assert.Equal(0, machine.WaitForExit());
         Log.AssertSound(machine);
     }
+
+    /// <summary>
+    /// xeno makes domains of a micro-guest, which checks what it finds at its start, and of Debian's kernel, serves their consoles and
+    /// ends them; the memory is free again. The same program does so on real Xen.
+    /// </summary>
+    [Theory]
+    [InlineData("ours", 1)]
+    [InlineData("ours", 2)]
+    [InlineData("xen", 1)]
+    public void MakesRunsAndEndsDomainsThroughTheLibrary(string hypervisor, int processors)
+    {
+        string[] choice = hypervisor == "xen" ? ["--hypervisor", "xen", "--cpu", "max,-smap"] : [];
+        using BootedMachine machine = new(
+        [
+            .. choice, "--cpus", $"{processors}", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
+            "--initrd", Repository.Path("out/tests/toolstack-amd64.gz"),
+        ]);
+        machine.OpenShell();
+        machine.Run("modprobe xen-privcmd; modprobe xen-evtchn");
+        Assert.Contains("xen-3.0-x86_64", machine.Run("/tests/xeno info"), StringComparison.Ordinal);
+
+        // The guest ends by asking for a reboot, which xeno tells with its exit status.
+        const string Hello = "/tests/xeno create /tests/hello.cfg --console || [ $? -eq 1 ]";
+        machine.Run(Hello);
+        string free = FreeMemory(machine);
+        for (int cycle = 0; cycle < 3; cycle++)
+        {
+            string said = machine.Run(Hello);
+            Assert.Contains("GUEST hello: Success", said, StringComparison.Ordinal);
+            Assert.Contains("has shut down: Reboot", said, StringComparison.Ordinal);
+        }
+
+        machine.Type("/tests/xeno create /tests/web.cfg --console &");
+        machine.WaitFor("domain 'web' is number ");
+        string number = machine.WaitFor(",");
+        machine.WaitFor("web: userland after");
+        machine.Run($"/tests/xeno pause {number}");
+        string[] row = Row(machine.Run("/tests/xeno list"), number);
+        Assert.Equal((number, "128", "2", "paused"), (row[0], row[1], row[2], row[3]));
+        machine.Run($"/tests/xeno unpause {number}");
+        Assert.NotEqual("paused", Row(machine.Run("/tests/xeno list"), number)[3]);
+        machine.Type($"/tests/xeno destroy {number}");
+        machine.WaitFor($"domain {number} is gone");
+        machine.Run("wait");
+        Assert.Equal(free, FreeMemory(machine));
+        machine.Type("poweroff");
+        machine.WaitForExit();
+    }
+
+    /// <summary>What xeno says is free; the shell's own words on jobs that have ended do not count.</summary>
+    private static string FreeMemory(BootedMachine machine)
+        => Assert.Single(machine.Run("/tests/xeno info --json").Split('\n'), line => line.Contains("freeMebibytes", StringComparison.Ordinal));
+
+    private static string[] Row(string list, string number)
+    {
+        foreach (string line in list.Split('\n'))
+        {
+            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (words.Length > 3 && words[0] == number)
+            {
+                return words;
+            }
+        }
+
+        throw new InvalidOperationException($"domain {number} is not listed:\n{list}");
+    }
 }
