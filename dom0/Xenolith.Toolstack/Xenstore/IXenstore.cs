@@ -72,5 +72,7 @@ public interface IXenstoreWatch : IAsyncEnumerable<string>, IAsyncDisposable
     string Path { get; }
 
     /// <summary>Waits for the next event.</summary>
+    /// <exception cref="XenstoreConnectionException">The connection is lost.</exception>
+    /// <exception cref="ObjectDisposedException">The watch is removed.</exception>
     ValueTask<string> NextAsync(CancellationToken cancellation = default);
 }

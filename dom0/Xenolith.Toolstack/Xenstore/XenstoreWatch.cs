@@ -32,7 +32,15 @@ internal sealed class XenstoreWatch(XenstoreConnection connection, string path, 
 
     public async ValueTask<string> NextAsync(CancellationToken cancellation)
     {
-        string changed = await _events.Reader.ReadAsync(cancellation).ConfigureAwait(false);
+        string changed;
+        try
+        {
+            changed = await _events.Reader.ReadAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (ChannelClosedException e)
+        {
+            throw e.InnerException is null ? new ObjectDisposedException(nameof(XenstoreWatch)) : new XenstoreConnectionException(e.InnerException.Message, e.InnerException);
+        }
         lock (_waiting)
         {
             _waiting.Remove(changed);

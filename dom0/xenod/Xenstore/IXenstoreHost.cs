@@ -19,6 +19,7 @@ internal interface IXenstoreHost
     IDomainRing Connect(uint domain, ulong frame, uint port, Action ready);
 
     /// <summary>All domains there are. To be asked for again when VIRQ_DOM_EXC fires, which <see cref="XenstoreServer.DomainsChanged"/> is told.</summary>
+    /// <exception cref="IOException">The hypervisor does not say.</exception>
     IReadOnlyList<DomainState> ListDomains();
 }
 
@@ -27,7 +28,7 @@ internal interface IDomainRing : IDisposable
 {
     ISharedPage Page { get; }
 
-    /// <summary>Sends the event channel's event.</summary>
+    /// <summary>Sends the event channel's event; nothing happens when the domain is gone.</summary>
     void Notify();
 }
 

@@ -76,7 +76,16 @@ internal sealed class XenstoreCore : IDomainRings, IDisposable
         {
             return;
         }
-        Dictionary<uint, DomainState> domains = _host.ListDomains().ToDictionary(state => state.Domain);
+        Dictionary<uint, DomainState> domains;
+        try
+        {
+            domains = _host.ListDomains().ToDictionary(state => state.Domain);
+        }
+        catch (IOException e)
+        {
+            Log($"xenstore cannot see which domains there are: {e.Message}");
+            return;
+        }
         foreach (uint id in Store.Machine.Connections.Keys.Where(id => id is > 0 and < Connection.FirstSocket).ToArray())
         {
             if (!domains.TryGetValue(id, out DomainState state) || state.Dying)
@@ -321,7 +330,7 @@ internal sealed class XenstoreCore : IDomainRings, IDisposable
         }
         else
         {
-            Log($"xenstore leaves domain {connection.Domain} alone: {(connection.Broken ? "it sent a message that is too long" : "its ring's positions make no sense")}");
+            Log($"xenstore leaves domain {connection.Domain} alone: {(connection.Broken ? "what it sent cannot be handled" : "its ring's positions make no sense")}");
             if (!connection.Broken)
             {
                 Store.Break(connection);

@@ -32,8 +32,17 @@ internal sealed class XenstoreHost(ControlInterface control, IGrants? grants, IE
 
     public IDomainRing Connect(uint domain, ulong frame, uint port, Action ready) => Bind(Map((ushort)domain, frame), (ushort)domain, port, ready);
 
-    public IReadOnlyList<DomainState> ListDomains() =>
-        [.. control.Domains.List().Select(domain => new DomainState(domain.Id, domain.ShutdownReason is not null, (domain.State & DomainStates.Dying) != 0))];
+    public IReadOnlyList<DomainState> ListDomains()
+    {
+        try
+        {
+            return [.. control.Domains.List().Select(domain => new DomainState(domain.Id, domain.ShutdownReason is not null, (domain.State & DomainStates.Dying) != 0))];
+        }
+        catch (XenException e)
+        {
+            throw new IOException(e.Message, e);
+        }
+    }
 
     private ForeignMapping Map(ushort domain, ulong frame)
     {
@@ -88,7 +97,17 @@ internal sealed class XenstoreHost(ControlInterface control, IGrants? grants, IE
 
         public ISharedPage Page => this;
 
-        public void Notify() => _port.Notify();
+        public void Notify()
+        {
+            try
+            {
+                _port.Notify();
+            }
+            catch (XenException)
+            {
+                // The domain is gone; that it is will be said by the hypervisor.
+            }
+        }
 
         public uint ReadWord(int offset) => Volatile.Read(ref Word(offset));
 

@@ -80,6 +80,26 @@ public class NodeTests
     }
 
     [Fact]
+    public void TheDeepestPathIsLikeAnyOther()
+    {
+        string path = string.Concat(Enumerable.Repeat("/a", XenstorePath.MaximumAbsolute / 2));
+        Assert.Equal("OK", _store.Ask(_store.Domain0, Write, $"{path}|1"));
+        Assert.Equal("EINVAL", _store.Ask(_store.Domain0, Write, $"{path}/a|1"));
+        Assert.Equal("1", _store.Ask(_store.Domain0, Read, $"{path}|"));
+        Assert.Equal("OK", _store.Ask(_store.Domain0, SetPermissions, $"{path}|n7|"));
+        byte[] state = TestStore.State(_store.Machine);
+        StoreMachine copy = new(Xenod.Xenstore.StoreLimits.Default, _store);
+        Xenod.Xenstore.Journal.RecordReader reader = new(state);
+        copy.Load(ref reader);
+        Assert.Equal("1"u8.ToArray(), copy.Tree.Find(path)!.Value);
+        Assert.Equal("OK", _store.Ask(_store.Domain0, XenstoreOperation.Watch, $"{path}|t|"));
+        _store.Events(_store.Domain0);
+        Assert.Equal("OK", _store.Ask(_store.Domain0, Remove, "/a|"));
+        Assert.Equal([$"{path}|t"], _store.Events(_store.Domain0));
+        Assert.Equal("OK", _store.Ask(_store.Domain0, Control, "check|"));
+    }
+
+    [Fact]
     public void ARefusedOwnerIsCalledByTheNameThatTheClientKnows()
     {
         Connection five = _store.Introduce(5);

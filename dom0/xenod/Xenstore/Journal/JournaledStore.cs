@@ -154,7 +154,19 @@ internal sealed class JournaledStore
         _writer.Number(connection.Id);
         _writer.Bytes(before, bytes);
         _listener.Result = ConnectResult.NotAsked;
-        bool complete = Machine.Receive(connection, bytes);
+        bool complete;
+        try
+        {
+            complete = Machine.Receive(connection, bytes);
+        }
+        catch (Exception e)
+        {
+            // A fault of this program. Read again after a restart it would happen again: better that one client ends than all of them stop.
+            Log?.Invoke($"xenstore could not handle a request of connection {connection.Id}: {e}");
+            _writer.Abandon();
+            Break(connection);
+            return false;
+        }
         if (connection.IsSocket && (!complete || !Changes(connection.Header)))
         {
             _writer.Abandon();
