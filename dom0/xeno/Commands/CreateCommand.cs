@@ -25,6 +25,8 @@ internal static class CreateCommand
 
     private static readonly Option<bool> s_json = Direct.MakeJsonOption();
 
+    private static readonly Option<bool> s_verbose = new("--verbose", "-v") { Description = "tell on standard error how long each step took" };
+
     private static readonly Option<string> s_cache = new("--kernel-cache")
     {
         Description = "directory for unpacked kernels",
@@ -33,7 +35,7 @@ internal static class CreateCommand
 
     internal static Command Make()
     {
-        Command command = new("create", "Makes a domain.") { s_file, s_lines, s_paused, s_console, s_json, s_cache };
+        Command command = new("create", "Makes a domain.") { s_file, s_lines, s_paused, s_console, s_json, s_verbose, s_cache };
         Direct.Run(command, RunAsync);
         return command;
     }
@@ -43,7 +45,9 @@ internal static class CreateCommand
         BuildRequest request = ReadRequest(control, parsed);
         DomainBuilder builder = new(control, new KernelCache(parsed.GetValue(s_cache)!));
         long begin = Stopwatch.GetTimestamp();
-        BuiltDomain domain = await builder.BuildAsync(request, null, cancellation);
+        using StepTimes? steps = parsed.GetValue(s_verbose) ? new StepTimes() : null;
+        BuiltDomain domain = await builder.BuildAsync(request, steps, cancellation);
+        steps?.Dispose();
         try
         {
             TimeSpan took = Stopwatch.GetElapsedTime(begin);
