@@ -1,54 +1,80 @@
 // The daemon of Domain 0: reads its arguments and runs until it is told to stop.
-
-using System.Runtime.InteropServices;
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Net;
+using Xenod;
 using Xenod.Xenstore;
 using Xenolith.Toolstack.Hypercalls;
 
-const string Usage = """
-    usage: xenod [--xenstore-socket PATH] [--xenstore-journal PATH]
-      --xenstore-socket   where xenstore listens (/run/xenstored/socket)
-      --xenstore-journal  where xenstore keeps its state while it does not run (/run/xenolith/xenstore.journal)
-    """;
+DaemonOptions usual = new();
+Option<string> apiSocket = new("--socket") { Description = "Unix socket of the HTTP interface", DefaultValueFactory = _ => usual.ApiSocket };
+Option<IPEndPoint?> apiAddress = new("--listen") { Description = "address and port for the HTTP interface besides, such as 127.0.0.1:8080", CustomParser = Endpoint };
+Option<FileInfo?> apiToken = new("--token-file") { Description = "file with the token that clients of that address show" };
+Option<string> state = new("--state") { Description = "directory for the records of domains, empty after a boot of the machine", DefaultValueFactory = _ => usual.State };
+Option<string> consoles = new("--consoles") { Description = "directory for what domains have said", DefaultValueFactory = _ => usual.Consoles };
+Option<string> kernels = new("--kernels") { Description = "directory for unpacked kernels", DefaultValueFactory = _ => usual.Kernels };
+Option<string> storeSocket = new("--xenstore-socket") { Description = "where xenstore listens", DefaultValueFactory = _ => usual.Xenstore.Socket };
+Option<string> storeJournal = new("--xenstore-journal") { Description = "where xenstore keeps its state, empty after a boot of the machine", DefaultValueFactory = _ => usual.Xenstore.Journal };
+Option<bool> storeOnly = new("--xenstore-only") { Description = "serve xenstore's socket alone, without a hypervisor" };
 
-XenstoreOptions options = new();
-for (int i = 0; i < args.Length; i += 2)
+RootCommand root = new("Serves the domains of this machine: xenstore, consoles, and an HTTP interface to make and end them. It needs root in Domain 0.")
 {
-    string? value = i + 1 < args.Length ? args[i + 1] : null;
-    switch (args[i])
+    apiSocket, apiAddress, apiToken, state, consoles, kernels, storeSocket, storeJournal, storeOnly,
+};
+root.SetAction(async (arguments, cancellation) =>
+{
+    XenstoreOptions xenstore = new() { Socket = arguments.GetValue(storeSocket)!, Journal = arguments.GetValue(storeJournal)! };
+    try
     {
-        case "--help" or "-h":
-            Console.WriteLine(Usage);
+        if (arguments.GetValue(storeOnly))
+        {
+            await Daemon.RunXenstoreAsync(xenstore, Log, Ready, cancellation);
             return 0;
-        case "--xenstore-socket" when value is not null:
-            options = options with { Socket = value };
-            break;
-        case "--xenstore-journal" when value is not null:
-            options = options with { Journal = value };
-            break;
-        default:
-            Console.Error.WriteLine($"xenod: cannot make sense of '{args[i]}'\n{Usage}");
+        }
+
+        string? token = arguments.GetValue(apiToken) is { } file ? File.ReadAllText(file.FullName).Trim() : null;
+        if (arguments.GetValue(apiAddress) is not null && string.IsNullOrEmpty(token))
+        {
+            Console.Error.WriteLine("xenod: --listen lets others reach this machine: name a file with a token by --token-file");
             return 2;
+        }
+
+        await Daemon.RunAsync(
+            new DaemonOptions
+            {
+                Xenstore = xenstore,
+                ApiSocket = arguments.GetValue(apiSocket)!,
+                ApiAddress = arguments.GetValue(apiAddress),
+                ApiToken = token,
+                State = arguments.GetValue(state)!,
+                Consoles = arguments.GetValue(consoles)!,
+                Kernels = arguments.GetValue(kernels)!,
+            },
+            Log,
+            Ready,
+            cancellation);
+        return 0;
     }
-}
-try
-{
-    // Elsewhere than on a hypervisor it serves the socket alone.
-    bool isDomain0 = File.Exists("/dev/xen/privcmd");
-    await using XenstoreService xenstore = XenstoreService.Start(options, isDomain0, Console.Error.WriteLine);
-    TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    void Stop(PosixSignalContext context)
+    catch (Exception exception) when (exception is XenException or IOException or UnauthorizedAccessException or InvalidDataException)
     {
-        context.Cancel = true;
-        stop.TrySetResult();
+        Console.Error.WriteLine($"xenod: {exception.Message}");
+        return 1;
     }
-    using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-    using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-    Console.WriteLine($"xenod: xenstore listens at {options.Socket}");
-    await (await Task.WhenAny(stop.Task, xenstore.Completion));
-    return 0;
-}
-catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException or XenException)
+});
+return await root.Parse(args).InvokeAsync();
+
+static void Log(string line) => Console.Error.WriteLine($"xenod: {line}");
+
+static void Ready(string line) => Console.WriteLine($"xenod: {line}");
+
+static IPEndPoint? Endpoint(ArgumentResult argument)
 {
-    Console.Error.WriteLine($"xenod: {e.Message}");
-    return 1;
+    string text = argument.Tokens.Count > 0 ? argument.Tokens[0].Value : "";
+    if (IPEndPoint.TryParse(text, out IPEndPoint? endpoint) && endpoint.Port != 0)
+    {
+        return endpoint;
+    }
+
+    argument.AddError($"'{text}' is no address with a port; write for example 127.0.0.1:8080");
+    return null;
 }

@@ -28,11 +28,11 @@ internal enum DomainState
 
 /// <summary>A domain, at one moment.</summary>
 /// <param name="Uuid">Its own for ever.</param>
-/// <param name="Id">The hypervisor's number for it, as long as it lives; a domain that is started again has another.</param>
+/// <param name="Id">The hypervisor's number for it, null while it is being made; a domain that is started again has another.</param>
 /// <param name="Name">Unique among the domains that there are.</param>
 /// <param name="State">How it is doing.</param>
 /// <param name="MemoryKiB">What it has.</param>
 /// <param name="MaximumMemoryKiB">What it may have at most.</param>
 /// <param name="Vcpus">Virtual processors that are on.</param>
 /// <param name="CpuNanoseconds">Processor time it has had.</param>
-internal sealed record DomainView(Guid Uuid, int Id, string Name, DomainState State, long MemoryKiB, long MaximumMemoryKiB, int Vcpus, long CpuNanoseconds);
+internal sealed record DomainView(Guid Uuid, int? Id, string Name, DomainState State, long MemoryKiB, long MaximumMemoryKiB, int Vcpus, long CpuNanoseconds);

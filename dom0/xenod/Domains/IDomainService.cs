@@ -1,4 +1,5 @@
 // What the daemon can do with domains; the HTTP interface stands on it.
+using System.Text.Json;
 using Xenod.Consoles;
 using Xenolith.Toolstack.Configuration;
 
@@ -21,6 +22,12 @@ internal enum ShutdownRequest
 /// <param name="Cap">Percent of one processor; 0 = no limit.</param>
 internal sealed record DomainChange(int? Memory = null, int? Vcpus = null, int? Weight = null, int? Cap = null);
 
+/// <summary>A domain that was asked for.</summary>
+/// <param name="Domain">How it is now.</param>
+/// <param name="IsNew">Whether this call has made it.</param>
+/// <param name="Warnings">What of its configuration has no effect here.</param>
+internal sealed record CreateResult(DomainView Domain, bool IsNew, IReadOnlyList<string> Warnings);
+
 /// <summary>The domains of the machine. Names are uuids, names, or the hypervisor's numbers; refusals are <see cref="DomainServiceException"/>.</summary>
 internal interface IDomainService
 {
@@ -28,9 +35,13 @@ internal interface IDomainService
 
     Task<DomainView> GetAsync(string domain, CancellationToken cancellation);
 
-    /// <summary>Makes a domain and starts it. A second call with the same uuid and configuration finds the domain and changes nothing.</summary>
-    /// <returns>The domain, and whether this call has made it.</returns>
-    Task<(DomainView Domain, bool IsNew)> CreateAsync(Guid uuid, DomainConfiguration configuration, bool isPaused, CancellationToken cancellation);
+    /// <summary>Makes a domain and starts it. A second call with the same uuid and settings finds the domain and changes nothing.</summary>
+    /// <param name="uuid">Chosen by the caller.</param>
+    /// <param name="settings">A JSON object with the keys of xl.cfg.</param>
+    /// <param name="isPaused">It is made and does not run yet.</param>
+    /// <param name="cancellation">Ends the making; nothing is left of it then.</param>
+    /// <exception cref="ConfigurationException">The settings are wrong.</exception>
+    Task<CreateResult> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation);
 
     Task PauseAsync(string domain, CancellationToken cancellation);
 

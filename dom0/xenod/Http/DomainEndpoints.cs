@@ -2,7 +2,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Xenod.Domains;
-using Xenolith.Toolstack.Configuration;
 
 namespace Xenod.Http;
 
@@ -34,15 +33,9 @@ internal static class DomainEndpoints
     private static async Task<Results<Ok<CreatedDomain>, Created<CreatedDomain>>> CreateAsync(
         Guid uuid, JsonElement configuration, IDomainService service, CancellationToken cancellation, bool paused = false)
     {
-        DomainConfiguration wanted = DomainConfigurationReader.Read(ConfigurationJson.Parse(configuration), out IReadOnlyList<string> warnings);
-        if (wanted.Uuid is not null && wanted.Uuid != uuid)
-        {
-            throw new DomainServiceException(Refusal.Invalid, $"the configuration has the uuid {wanted.Uuid}, the address {uuid}; leave it out of the configuration");
-        }
-
-        (DomainView domain, bool isNew) = await service.CreateAsync(uuid, wanted, paused, cancellation);
-        CreatedDomain created = new(domain, warnings);
-        return isNew ? TypedResults.Created($"/v1/domains/{uuid}", created) : TypedResults.Ok(created);
+        CreateResult result = await service.CreateAsync(uuid, configuration, paused, cancellation);
+        CreatedDomain created = new(result.Domain, result.Warnings);
+        return result.IsNew ? TypedResults.Created($"/v1/domains/{uuid}", created) : TypedResults.Ok(created);
     }
 
     private static async Task<NoContent> ChangeAsync(string domain, DomainChange change, IDomainService service, CancellationToken cancellation)

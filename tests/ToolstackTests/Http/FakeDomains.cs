@@ -1,5 +1,6 @@
 // Domains that exist in memory only.
 using System.Globalization;
+using System.Text.Json;
 using Xenod.Consoles;
 using Xenod.Domains;
 using Xenolith.Toolstack.Configuration;
@@ -9,7 +10,7 @@ namespace Xenolith.Toolstack.Tests.Http;
 /// <summary>A service whose domains do nothing: what was asked of it is kept in <see cref="Calls"/>.</summary>
 internal sealed class FakeDomains(string directory) : IDomainService, IDisposable
 {
-    private readonly Dictionary<Guid, (DomainView View, DomainConfiguration Configuration, FakeConsole Console)> _domains = [];
+    private readonly Dictionary<Guid, (DomainView View, FakeConsole Console)> _domains = [];
     private int _next = 1;
 
     internal List<string> Calls { get; } = [];
@@ -20,11 +21,12 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
 
     public Task<DomainView> GetAsync(string domain, CancellationToken cancellation) => Task.FromResult(Find(domain));
 
-    public Task<(DomainView Domain, bool IsNew)> CreateAsync(Guid uuid, DomainConfiguration configuration, bool isPaused, CancellationToken cancellation)
+    public Task<CreateResult> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation)
     {
-        if (_domains.TryGetValue(uuid, out (DomainView View, DomainConfiguration Configuration, FakeConsole Console) old))
+        DomainConfiguration configuration = DomainConfigurationReader.Read(DomainSettingsJson.Parse(settings), out IReadOnlyList<string> warnings);
+        if (_domains.TryGetValue(uuid, out (DomainView View, FakeConsole Console) old))
         {
-            return Task.FromResult((old.View, false));
+            return Task.FromResult(new CreateResult(old.View, false, warnings));
         }
 
         if (configuration.Memory > 1024)
@@ -33,8 +35,8 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
         }
 
         DomainView view = new(uuid, _next++, configuration.Name, isPaused ? DomainState.Paused : DomainState.Running, configuration.Memory * 1024L, configuration.MaximumMemory * 1024L, configuration.Vcpus, 0);
-        _domains.Add(uuid, (view, configuration, new FakeConsole(ConsoleLog.Open(Path.Combine(directory, uuid.ToString("D"))))));
-        return Task.FromResult((view, true));
+        _domains.Add(uuid, (view, new FakeConsole(ConsoleLog.Open(Path.Combine(directory, uuid.ToString("D"))))));
+        return Task.FromResult(new CreateResult(view, true, warnings));
     }
 
     public Task PauseAsync(string domain, CancellationToken cancellation) => Note("pause", domain);
@@ -51,7 +53,7 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
 
     public void Dispose()
     {
-        foreach ((_, _, FakeConsole console) in _domains.Values)
+        foreach ((_, FakeConsole console) in _domains.Values)
         {
             console.Log.Dispose();
         }
@@ -64,7 +66,7 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
     }
 
     private DomainView Find(string domain)
-        => _domains.Values.Select(one => one.View).FirstOrDefault(view => view.Name == domain || view.Uuid.ToString("D") == domain || view.Id.ToString(CultureInfo.InvariantCulture) == domain)
+        => _domains.Values.Select(one => one.View).FirstOrDefault(view => view.Name == domain || view.Uuid.ToString("D") == domain || view.Id?.ToString(CultureInfo.InvariantCulture) == domain)
             ?? throw new DomainServiceException(Refusal.NotFound, $"there is no domain '{domain}'");
 }
 

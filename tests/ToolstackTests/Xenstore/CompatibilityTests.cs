@@ -87,11 +87,11 @@ public sealed class CompatibilityTests : IDisposable
     [Fact]
     public void ASecondDaemonIsRefused()
     {
-        using Process second = Start(Path.Combine(AppContext.BaseDirectory, "xenod"), "--xenstore-socket", Socket, "--xenstore-journal", Path.Combine(_directory, "other"));
+        using Process second = Start(Path.Combine(AppContext.BaseDirectory, "xenod"), "--xenstore-only", "--xenstore-socket", Socket, "--xenstore-journal", Path.Combine(_directory, "other"));
         Assert.Contains("another xenstore server answers", second.StandardError.ReadToEnd(), StringComparison.Ordinal);
         second.WaitForExit();
         Assert.Equal(1, second.ExitCode);
-        using Process third = Start(Path.Combine(AppContext.BaseDirectory, "xenod"), "--xenstore-socket", Socket + "2", "--xenstore-journal", Path.Combine(_directory, "journal"));
+        using Process third = Start(Path.Combine(AppContext.BaseDirectory, "xenod"), "--xenstore-only", "--xenstore-socket", Socket + "2", "--xenstore-journal", Path.Combine(_directory, "journal"));
         third.WaitForExit();
         Assert.Equal(1, third.ExitCode);
         Run("xenstore-write", "/still", "here");
@@ -102,7 +102,7 @@ public sealed class CompatibilityTests : IDisposable
 
     private Process StartDaemon()
     {
-        Process daemon = Start(Path.Combine(AppContext.BaseDirectory, "xenod"), "--xenstore-socket", Socket, "--xenstore-journal", Path.Combine(_directory, "journal"));
+        Process daemon = Start(Path.Combine(AppContext.BaseDirectory, "xenod"), "--xenstore-only", "--xenstore-socket", Socket, "--xenstore-journal", Path.Combine(_directory, "journal"));
         Assert.Equal($"xenod: xenstore listens at {Socket}", daemon.StandardOutput.ReadLine());
         return daemon;
     }
