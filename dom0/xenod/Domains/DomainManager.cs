@@ -7,6 +7,7 @@ using Xenod.Events;
 using Xenolith.Abi;
 using Xenolith.Toolstack.Building;
 using Xenolith.Toolstack.Configuration;
+using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Hypercalls;
 
 namespace Xenod.Domains;
@@ -116,7 +117,7 @@ internal sealed class DomainManager(
             ?? throw new DomainServiceException(Refusal.NotFound, $"there is no domain '{domain}'; list the domains for those that there are");
     }
 
-    public async Task<CreateResult> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation)
+    public async Task<CreatedDomain> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation)
     {
         DomainConfiguration configuration = DomainConfigurationReader.Read(DomainSettingsJson.Parse(settings), out IReadOnlyList<string> warnings);
         RefuseWhatIsNotHere(uuid, configuration);
@@ -140,7 +141,7 @@ internal sealed class DomainManager(
             domain.Gate.Release();
         }
 
-        return new CreateResult(ViewOf(control.Domains.Get(domain.Record.Id!.Value), configuration.Name), isNew, warnings);
+        return new CreatedDomain(ViewOf(control.Domains.Get(domain.Record.Id!.Value), configuration.Name), isNew, warnings);
     }
 
     public Task PauseAsync(string domain, CancellationToken cancellation) => OnAsync(domain, "domain.paused", id => control.Domains.Pause(id), cancellation);

@@ -2,6 +2,7 @@
 using System.Text.Json;
 using Xenod.Consoles;
 using Xenolith.Toolstack.Configuration;
+using Xenolith.Toolstack.Daemon;
 
 namespace Xenod.Domains;
 
@@ -14,19 +15,6 @@ internal enum ShutdownRequest
     /// <summary>Start anew.</summary>
     Reboot,
 }
-
-/// <summary>What of a domain is to change; null leaves it as it is.</summary>
-/// <param name="Memory">MiB.</param>
-/// <param name="Vcpus">How many are on.</param>
-/// <param name="Weight">1 to 65535.</param>
-/// <param name="Cap">Percent of one processor; 0 = no limit.</param>
-internal sealed record DomainChange(int? Memory = null, int? Vcpus = null, int? Weight = null, int? Cap = null);
-
-/// <summary>A domain that was asked for.</summary>
-/// <param name="Domain">How it is now.</param>
-/// <param name="IsNew">Whether this call has made it.</param>
-/// <param name="Warnings">What of its configuration has no effect here.</param>
-internal sealed record CreateResult(DomainView Domain, bool IsNew, IReadOnlyList<string> Warnings);
 
 /// <summary>The domains of the machine. Names are uuids, names, or the hypervisor's numbers; refusals are <see cref="DomainServiceException"/>.</summary>
 internal interface IDomainService
@@ -41,7 +29,7 @@ internal interface IDomainService
     /// <param name="isPaused">It is made and does not run yet.</param>
     /// <param name="cancellation">Ends the making; nothing is left of it then.</param>
     /// <exception cref="ConfigurationException">The settings are wrong.</exception>
-    Task<CreateResult> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation);
+    Task<CreatedDomain> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation);
 
     Task PauseAsync(string domain, CancellationToken cancellation);
 

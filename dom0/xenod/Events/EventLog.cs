@@ -1,16 +1,9 @@
 // What has happened, for those who look on.
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Xenolith.Toolstack.Daemon;
 
 namespace Xenod.Events;
-
-/// <summary>Something that has happened to a domain.</summary>
-/// <param name="Time">When.</param>
-/// <param name="Kind">Such as <c>domain.created</c>.</param>
-/// <param name="Uuid">Which domain.</param>
-/// <param name="Name">Its name then.</param>
-/// <param name="Detail">More about it, or null.</param>
-internal sealed record DomainEvent(DateTimeOffset Time, string Kind, Guid Uuid, string Name, string? Detail);
 
 /// <summary>The last events, each under an id from which a reader can go on later.</summary>
 /// <remarks>An id names the log's run and a number in it. A reader whose id is of another run, or older than what is kept, is told that it has missed some.</remarks>

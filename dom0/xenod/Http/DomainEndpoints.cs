@@ -2,6 +2,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Xenod.Domains;
+using Xenolith.Toolstack.Daemon;
 
 namespace Xenod.Http;
 
@@ -33,9 +34,8 @@ internal static class DomainEndpoints
     private static async Task<Results<Ok<CreatedDomain>, Created<CreatedDomain>>> CreateAsync(
         Guid uuid, JsonElement configuration, IDomainService service, CancellationToken cancellation, bool paused = false)
     {
-        CreateResult result = await service.CreateAsync(uuid, configuration, paused, cancellation);
-        CreatedDomain created = new(result.Domain, result.Warnings);
-        return result.IsNew ? TypedResults.Created($"/v1/domains/{uuid}", created) : TypedResults.Ok(created);
+        CreatedDomain created = await service.CreateAsync(uuid, configuration, paused, cancellation);
+        return created.IsNew ? TypedResults.Created($"/v1/domains/{uuid}", created) : TypedResults.Ok(created);
     }
 
     private static async Task<NoContent> ChangeAsync(string domain, DomainChange change, IDomainService service, CancellationToken cancellation)

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Xenod.Consoles;
 using Xenod.Domains;
 using Xenolith.Abi;
+using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Hypercalls;
 using Xenolith.Toolstack.Tests.Support;
 using Xenolith.Toolstack.Xenstore;
@@ -38,7 +39,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task ANewDomainRunsAndHasItsNodesAndItsConsole()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web", ", \"maxmem\": 32, \"extra\": \"quiet\""), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web", ", \"maxmem\": 32, \"extra\": \"quiet\""), false, Cancellation);
         Assert.True(created.IsNew);
         Assert.Equal((_uuid, "web", 24 * 1024L), (created.Domain.Uuid, created.Domain.Name, created.Domain.MemoryKiB));
         Assert.NotEqual(DomainState.Paused, created.Domain.State);
@@ -62,7 +63,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     public async Task ADestroyedDomainLeavesItsConsolesLogAndNothingElse()
     {
         JsonElement settings = _machine.Settings("web");
-        CreateResult created = await Manager.CreateAsync(_uuid, settings, false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, settings, false, Cancellation);
         IGuestConsole console = await Manager.ConsoleAsync("web", Cancellation);
         _machine.Print(_daemon.Control, _machine.Record(_uuid), "last words");
         await Manager.DestroyAsync("web", Cancellation);
@@ -75,8 +76,8 @@ public sealed class DomainManagerTests : IAsyncLifetime
     public async Task AskingAgainFindsTheSameDomainAndOtherSettingsAreRefused()
     {
         JsonElement settings = _machine.Settings("web");
-        CreateResult first = await Manager.CreateAsync(_uuid, settings, false, Cancellation);
-        CreateResult second = await Manager.CreateAsync(_uuid, settings, false, Cancellation);
+        CreatedDomain first = await Manager.CreateAsync(_uuid, settings, false, Cancellation);
+        CreatedDomain second = await Manager.CreateAsync(_uuid, settings, false, Cancellation);
         Assert.False(second.IsNew);
         Assert.Equal(first.Domain.Id, second.Domain.Id);
         await RefusedAsync(Refusal.Conflict, "other settings", () => Manager.CreateAsync(_uuid, _machine.Settings("other"), false, Cancellation));
@@ -87,7 +88,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     public async Task TwoWhoAskAtOnceGetOneDomain()
     {
         JsonElement settings = _machine.Settings("web");
-        CreateResult[] results = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => Manager.CreateAsync(_uuid, settings, false, Cancellation))));
+        CreatedDomain[] results = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => Manager.CreateAsync(_uuid, settings, false, Cancellation))));
         Assert.Single(results, result => result.IsNew);
         Assert.Single(results.Select(result => result.Domain.Id).Distinct());
     }
@@ -108,7 +109,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task ADomainThatPowersOffIsRemoved()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
         End(created, ShutdownReason.PowerOff);
         await _daemon.UntilAsync("web", view => view is null && !_machine.HasRecords, Cancellation);
         await AssertNothingIsLeftAsync(created.Domain.Id!.Value);
@@ -117,7 +118,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task ADomainThatRebootsHasAnotherNumberAndTheSameNameUuidAndConsole()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
         IGuestConsole console = await Manager.ConsoleAsync("web", Cancellation);
         await SayAsync(_machine.Record(_uuid), console, "one ");
         End(created, ShutdownReason.Reboot);
@@ -134,7 +135,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task ACrashedDomainIsKeptWhereItsOwnerSaysSo()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web", ", \"on_crash\": \"preserve\""), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web", ", \"on_crash\": \"preserve\""), false, Cancellation);
         End(created, ShutdownReason.Crash);
         DomainView? kept = await _daemon.UntilAsync("web", view => view?.State == DomainState.Crashed && _machine.Record(_uuid).Ended == "crash", Cancellation);
         Assert.Equal(created.Domain.Id, kept!.Id);
@@ -146,7 +147,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task ARenamedDomainKeepsItsMemoryBesideTheOneThatIsStartedAnew()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web", ", \"on_crash\": \"rename-restart\""), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web", ", \"on_crash\": \"rename-restart\""), false, Cancellation);
         End(created, ShutdownReason.Crash);
         DomainView? again = await _daemon.UntilAsync("web", view => view?.Id is { } id && id != created.Domain.Id, Cancellation);
         DomainView old = await Manager.GetAsync("web-1", Cancellation);
@@ -160,7 +161,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task TheNextDaemonGoesOnWithWhatRuns()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
         await SayAsync(_machine.Record(_uuid), await Manager.ConsoleAsync("web", Cancellation), "before ");
         await _daemon.DisposeAsync();
         _machine.Print(new ControlInterface(_machine.Hypervisor), _machine.Record(_uuid), "between ");
@@ -178,7 +179,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task TheNextDaemonDoesForADomainThatEndedMeanwhileWhatIsToBeDone()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
         await _daemon.DisposeAsync();
         new ControlInterface(_machine.Hypervisor).Domains.ForceShutdown((ushort)created.Domain.Id!, ShutdownReason.PowerOff);
         _daemon = await ManagerHarness.StartAsync(_machine, Cancellation);
@@ -189,7 +190,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task TheNextDaemonRemovesWhatWasHalfMade()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
         DomainRecord record = _machine.Record(_uuid);
         await _daemon.DisposeAsync();
         new DomainRecords(Path.Combine(_machine.Directory, "domains")).Save(new DomainRecord(_uuid, record.Name, record.Settings));
@@ -201,7 +202,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task DomainsArePausedAndChangedWithinWhatTheyMayHave()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web", ", \"maxmem\": 32, \"maxvcpus\": 2"), true, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web", ", \"maxmem\": 32, \"maxvcpus\": 2"), true, Cancellation);
         Assert.Equal(DomainState.Paused, created.Domain.State);
         await Manager.UnpauseAsync("web", Cancellation);
         Assert.NotEqual(DomainState.Paused, (await Manager.GetAsync("web", Cancellation)).State);
@@ -220,7 +221,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [Fact]
     public async Task AGuestIsAskedToEndByItsControlNode()
     {
-        CreateResult created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
+        CreatedDomain created = await Manager.CreateAsync(_uuid, _machine.Settings("web"), false, Cancellation);
         await Manager.ShutdownAsync("web", ShutdownRequest.Reboot, Cancellation);
         Assert.Equal("reboot", await _daemon.Store.ReadTextAsync($"/local/domain/{created.Domain.Id}/control/shutdown", Cancellation));
     }
@@ -233,7 +234,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
         await RefusedAsync(Refusal.NotFound, "there is no domain 'other'", () => Manager.DestroyAsync("other", Cancellation));
     }
 
-    private void End(CreateResult created, ShutdownReason reason)
+    private void End(CreatedDomain created, ShutdownReason reason)
     {
         _daemon.Control.Domains.ForceShutdown((ushort)created.Domain.Id!, reason);
         Manager.LookAgain();

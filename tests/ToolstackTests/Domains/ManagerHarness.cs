@@ -8,6 +8,7 @@ using Xenod.Events;
 using Xenod.Xenstore;
 using Xenolith.Toolstack.Building;
 using Xenolith.Toolstack.Consoles;
+using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Hypercalls;
 using Xenolith.Toolstack.Tests.Support;
 using Xenolith.Toolstack.Xenstore;

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Xenod.Consoles;
 using Xenod.Domains;
 using Xenolith.Toolstack.Configuration;
+using Xenolith.Toolstack.Daemon;
 
 namespace Xenolith.Toolstack.Tests.Http;
 
@@ -21,12 +22,12 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
 
     public Task<DomainView> GetAsync(string domain, CancellationToken cancellation) => Task.FromResult(Find(domain));
 
-    public Task<CreateResult> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation)
+    public Task<CreatedDomain> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation)
     {
         DomainConfiguration configuration = DomainConfigurationReader.Read(DomainSettingsJson.Parse(settings), out IReadOnlyList<string> warnings);
         if (_domains.TryGetValue(uuid, out (DomainView View, FakeConsole Console) old))
         {
-            return Task.FromResult(new CreateResult(old.View, false, warnings));
+            return Task.FromResult(new CreatedDomain(old.View, false, warnings));
         }
 
         if (configuration.Memory > 1024)
@@ -36,7 +37,7 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
 
         DomainView view = new(uuid, _next++, configuration.Name, isPaused ? DomainState.Paused : DomainState.Running, configuration.Memory * 1024L, configuration.MaximumMemory * 1024L, configuration.Vcpus, 0);
         _domains.Add(uuid, (view, new FakeConsole(ConsoleLog.Open(Path.Combine(directory, uuid.ToString("D"))))));
-        return Task.FromResult(new CreateResult(view, true, warnings));
+        return Task.FromResult(new CreatedDomain(view, true, warnings));
     }
 
     public Task PauseAsync(string domain, CancellationToken cancellation) => Note("pause", domain);

@@ -1,8 +1,8 @@
 // What the daemon tells of a domain.
-namespace Xenod.Domains;
+namespace Xenolith.Toolstack.Daemon;
 
 /// <summary>How a domain is doing.</summary>
-internal enum DomainState
+public enum DomainState
 {
     /// <summary>It is being made.</summary>
     Building,
@@ -35,4 +35,4 @@ internal enum DomainState
 /// <param name="MaximumMemoryKiB">What it may have at most.</param>
 /// <param name="Vcpus">Virtual processors that are on.</param>
 /// <param name="CpuNanoseconds">Processor time it has had.</param>
-internal sealed record DomainView(Guid Uuid, int? Id, string Name, DomainState State, long MemoryKiB, long MaximumMemoryKiB, int Vcpus, long CpuNanoseconds);
+public sealed record DomainView(Guid Uuid, int? Id, string Name, DomainState State, long MemoryKiB, long MaximumMemoryKiB, int Vcpus, long CpuNanoseconds);
