@@ -15,16 +15,17 @@ internal static class Direct
     /// <summary>The option that all commands with output share.</summary>
     internal static Option<bool> MakeJsonOption() => new("--json") { Description = "print JSON" };
 
-    /// <summary>The domain that a command is about.</summary>
-    internal static Argument<ushort> MakeDomainArgument() => new("domain") { Description = "number of the domain" };
-
     /// <summary>Gives a command its work.</summary>
-    internal static void Run(Command command, Func<ControlInterface, ParseResult, CancellationToken, Task<int>> work) => command.SetAction(async (parsed, cancellation) =>
+    internal static void Run(Command command, Func<ControlInterface, ParseResult, CancellationToken, Task<int>> work)
+        => command.SetAction((parsed, cancellation) => DoAsync(control => work(control, parsed, cancellation)));
+
+    /// <summary>Does work on the hypervisor.</summary>
+    internal static async Task<int> DoAsync(Func<ControlInterface, Task<int>> work)
     {
         try
         {
             using ControlInterface control = ControlInterface.Open();
-            return await work(control, parsed, cancellation);
+            return await work(control);
         }
         catch (OperationCanceledException)
         {
@@ -35,7 +36,7 @@ internal static class Direct
             await Console.Error.WriteLineAsync($"xeno: {failure.Message}");
             return 1;
         }
-    });
+    }
 
     /// <summary>Gives a command work that is done at once.</summary>
     internal static void Run(Command command, Action<ControlInterface, ParseResult> work) => Run(command, (control, parsed, _) =>

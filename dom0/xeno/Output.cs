@@ -2,6 +2,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Spectre.Console;
+using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Hypercalls;
 
 namespace Xeno;
@@ -32,6 +33,8 @@ internal static class Output
 
     internal static void WriteJson(IReadOnlyList<DomainReport> domains) => Console.WriteLine(JsonSerializer.Serialize(domains, OutputJson.Default.IReadOnlyListDomainReport));
 
+    internal static void WriteJson(DomainEvent one) => Console.WriteLine(JsonSerializer.Serialize(one, EventJson.Default.DomainEvent));
+
     internal static void WriteJson(CreationReport report) => Console.WriteLine(JsonSerializer.Serialize(report, OutputJson.Default.CreationReport));
 }
 
@@ -61,17 +64,22 @@ internal sealed record MachineReport(
     int Domains);
 
 /// <summary>A domain, as <c>xeno list</c> tells it.</summary>
-/// <param name="Id">Its number.</param>
+/// <param name="Id">Its number; null while it is being made.</param>
+/// <param name="Name">Its name; null when no daemon tells it.</param>
 /// <param name="Uuid">Its UUID.</param>
 /// <param name="State">What it does.</param>
 /// <param name="ShutdownReason">Why it has shut down, if it has.</param>
 /// <param name="Mebibytes">Memory that it has.</param>
 /// <param name="Vcpus">Vcpus that its kernel has brought up.</param>
 /// <param name="Seconds">Processor time.</param>
-internal sealed record DomainReport(ushort Id, Guid Uuid, string State, string? ShutdownReason, ulong Mebibytes, int Vcpus, double Seconds)
+internal sealed record DomainReport(int? Id, string? Name, Guid Uuid, string State, string? ShutdownReason, ulong Mebibytes, int Vcpus, double Seconds)
 {
     internal static DomainReport From(DomainInformation domain) => new(
-        domain.Id, domain.Uuid, Describe(domain), domain.ShutdownReason?.ToString(), domain.Pages / 256, domain.OnlineVcpus, Math.Round(domain.ProcessorTime.TotalSeconds, 3));
+        domain.Id, null, domain.Uuid, Describe(domain), domain.ShutdownReason?.ToString(), domain.Pages / 256, domain.OnlineVcpus, Math.Round(domain.ProcessorTime.TotalSeconds, 3));
+
+    internal static DomainReport From(DomainView domain) => new(
+        domain.Id, domain.Name, domain.Uuid, domain.State == DomainState.Shutdown ? "shut down" : domain.State.ToString().ToLowerInvariant(), null,
+        (ulong)domain.MemoryKiB / 1024, domain.Vcpus, Math.Round(domain.CpuNanoseconds / 1e9, 3));
 
     private static string Describe(DomainInformation domain) => domain.State switch
     {
@@ -88,7 +96,7 @@ internal sealed record DomainReport(ushort Id, Guid Uuid, string State, string? 
 /// <param name="Id">Its number.</param>
 /// <param name="Uuid">Its UUID.</param>
 /// <param name="Milliseconds">How long its creation took.</param>
-internal sealed record CreationReport(ushort Id, Guid Uuid, double Milliseconds);
+internal sealed record CreationReport(int Id, Guid Uuid, double Milliseconds);
 
 /// <summary>Writers made when this program is compiled.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
@@ -96,3 +104,8 @@ internal sealed record CreationReport(ushort Id, Guid Uuid, double Milliseconds)
 [JsonSerializable(typeof(IReadOnlyList<DomainReport>))]
 [JsonSerializable(typeof(CreationReport))]
 internal sealed partial class OutputJson : JsonSerializerContext;
+
+/// <summary>The same for what is printed on a line each.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(DomainEvent))]
+internal sealed partial class EventJson : JsonSerializerContext;

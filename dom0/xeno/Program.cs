@@ -2,14 +2,21 @@
 using System.CommandLine;
 using Xeno.Commands;
 
-RootCommand root = new("Controls the domains of this machine. It works on the hypervisor itself, so it needs root in Domain 0.")
+RootCommand root = new("Controls the domains of this machine, by the daemon xenod; without it what the hypervisor alone can do. It needs root in Domain 0.")
 {
-    InfoCommand.Make(),
-    ListCommand.Make(),
     CreateCommand.Make(),
+    ListCommand.Make(),
+    InfoCommand.Make(),
+    ConsoleCommand.Make(),
     LifeCommands.Pause(),
     LifeCommands.Unpause(),
+    LifeCommands.Shutdown(),
+    LifeCommands.Reboot(),
     LifeCommands.Destroy(),
+    ChangeCommands.Memory(),
+    ChangeCommands.Vcpus(),
+    ChangeCommands.Share(),
     DmesgCommand.Make(),
+    EventsCommand.Make(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -1,4 +1,7 @@
 // An xl.cfg file as its keys and values.
+using System.Buffers;
+using System.Text.Json;
+
 namespace Xenolith.Toolstack.Configuration;
 
 /// <summary>The assignments of an xl.cfg file, the way Xen's xl reads it.</summary>
@@ -56,8 +59,63 @@ public sealed class XlDocument
         return document;
     }
 
+    /// <summary>Puts a text in place of a key's value; null takes the key out.</summary>
+    public void Set(string key, string? text)
+    {
+        if (text is null)
+        {
+            _values.Remove(key);
+        }
+        else
+        {
+            _values[key] = new XlText(text, _values.GetValueOrDefault(key)?.Line ?? 0);
+        }
+    }
+
+    /// <summary>The same settings as a JSON object, which the daemon takes.</summary>
+    public JsonElement ToJson()
+    {
+        ArrayBufferWriter<byte> text = new();
+        using (Utf8JsonWriter writer = new(text))
+        {
+            writer.WriteStartObject();
+            foreach ((string key, XlValue value) in _values)
+            {
+                writer.WritePropertyName(key);
+                Write(writer, value);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        using JsonDocument document = JsonDocument.Parse(text.WrittenMemory);
+        return document.RootElement.Clone();
+    }
+
     /// <summary>The value of a key, or null.</summary>
     public XlValue? Find(string key) => _values.GetValueOrDefault(key);
+
+    private static void Write(Utf8JsonWriter writer, XlValue value)
+    {
+        switch (value)
+        {
+            case XlText text:
+                writer.WriteStringValue(text.Text);
+                break;
+            case XlNumber number:
+                writer.WriteNumberValue(number.Number);
+                break;
+            case XlList list:
+                writer.WriteStartArray();
+                foreach (XlValue item in list.Items)
+                {
+                    Write(writer, item);
+                }
+
+                writer.WriteEndArray();
+                break;
+        }
+    }
 
     private bool ParseStatement(ref XlLexer lexer)
     {

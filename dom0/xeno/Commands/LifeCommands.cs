@@ -1,23 +1,79 @@
-// xeno pause, unpause and destroy.
+// xeno pause, unpause, shutdown, reboot and destroy.
 using System.CommandLine;
+using System.Globalization;
+using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Hypercalls;
 
 namespace Xeno.Commands;
 
-/// <summary>Commands that do one thing to one domain.</summary>
+/// <summary>Commands that do one thing to one domain; without a daemon those that only the hypervisor is needed for.</summary>
 internal static class LifeCommands
 {
-    internal static Command Pause() => Make("pause", "Stops a domain until it is unpaused.", control => control.Domains.Pause);
+    internal static Command Pause() => Make("pause", "Keeps a domain from running until it is unpaused.", (daemon, domain, token) => daemon.PauseAsync(domain, token), control => control.Domains.Pause);
 
-    internal static Command Unpause() => Make("unpause", "Lets a paused domain run on.", control => control.Domains.Unpause);
+    internal static Command Unpause() => Make("unpause", "Lets a paused domain run on.", (daemon, domain, token) => daemon.UnpauseAsync(domain, token), control => control.Domains.Unpause);
 
-    internal static Command Destroy() => Make("destroy", "Ends a domain at once, without asking its kernel.", control => control.Domains.Destroy);
+    internal static Command Destroy() => Make("destroy", "Ends a domain at once, without asking its kernel.", (daemon, domain, token) => daemon.DestroyAsync(domain, token), control => control.Domains.Destroy);
 
-    private static Command Make(string name, string description, Func<ControlInterface, Action<ushort>> operation)
+    internal static Command Shutdown() => MakeAsking("shutdown", "Asks a domain's kernel to power off.", (daemon, domain, token) => daemon.ShutdownAsync(domain, token), view => view is null or { State: DomainState.Shutdown or DomainState.Crashed });
+
+    internal static Command Reboot() => MakeAsking("reboot", "Asks a domain's kernel to start anew.", (daemon, domain, token) => daemon.RebootAsync(domain, token), null);
+
+    private static Command Make(string name, string description, Func<DaemonClient, string, CancellationToken, Task> ask, Func<ControlInterface, Action<ushort>> operation)
     {
-        Argument<ushort> domain = Direct.MakeDomainArgument();
-        Command command = new(name, description) { domain };
-        Direct.Run(command, (control, parsed) => operation(control)(parsed.GetValue(domain)));
+        Argument<string> argument = Daemon.MakeDomainArgument();
+        Command command = new(name, description) { argument };
+        command.SetAction((parsed, cancellation) =>
+        {
+            string domain = parsed.GetRequiredValue(argument);
+            return Daemon.IsThere
+                ? Daemon.DoAsync(async daemon =>
+                {
+                    await ask(daemon, domain, cancellation);
+                    return 0;
+                })
+                : Direct.DoAsync(control =>
+                {
+                    operation(control)(Number(domain));
+                    return Task.FromResult(0);
+                });
+        });
         return command;
     }
+
+    private static Command MakeAsking(string name, string description, Func<DaemonClient, string, CancellationToken, Task> ask, Func<DomainView?, bool>? hasEnded)
+    {
+        Argument<string> argument = Daemon.MakeDomainArgument();
+        Option<bool> wait = new("--wait", "-w") { Description = "come back when the domain has ended" };
+        Command command = new(name, description) { argument };
+        if (hasEnded is not null)
+        {
+            command.Add(wait);
+        }
+
+        Daemon.Run(command, async (daemon, parsed, cancellation) =>
+        {
+            DomainView view = await daemon.GetAsync(parsed.GetRequiredValue(argument), cancellation);
+            string uuid = view.Uuid.ToString("D");
+            await ask(daemon, uuid, cancellation);
+            if (hasEnded is not null && parsed.GetValue(wait))
+            {
+                await WaitAsync(daemon, view.Uuid, hasEnded, cancellation);
+            }
+        });
+        return command;
+    }
+
+    private static async Task WaitAsync(DaemonClient daemon, Guid uuid, Func<DomainView?, bool> hasEnded, CancellationToken cancellation)
+    {
+        while (!hasEnded((await daemon.ListAsync(cancellation)).FirstOrDefault(domain => domain.Uuid == uuid)))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(200), cancellation);
+        }
+    }
+
+    private static ushort Number(string domain)
+        => ushort.TryParse(domain, NumberStyles.None, CultureInfo.InvariantCulture, out ushort number)
+            ? number
+            : throw new FormatException($"'{domain}' is no number of a domain: without the daemon (xenod) domains have no names; xeno list shows the numbers");
 }

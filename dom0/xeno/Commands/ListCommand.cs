@@ -1,36 +1,49 @@
 // xeno list.
 using System.CommandLine;
 using System.Globalization;
+using Xenolith.Toolstack.Daemon;
 
 namespace Xeno.Commands;
 
-/// <summary>All domains.</summary>
+/// <summary>All domains, with their names where a daemon knows them.</summary>
 internal static class ListCommand
 {
     internal static Command Make()
     {
         Option<bool> json = Direct.MakeJsonOption();
         Command command = new("list", "Lists the domains.") { json };
-        Direct.Run(command, (control, parsed) =>
-        {
-            DomainReport[] domains = [.. control.Domains.List().Select(DomainReport.From)];
-            if (parsed.GetValue(json))
+        command.SetAction((parsed, cancellation) => Daemon.IsThere
+            ? Daemon.DoAsync(async daemon =>
             {
-                Output.WriteJson(domains);
-                return;
-            }
-
-            IEnumerable<string[]> rows = domains.Select(domain => new[]
+                Write([.. (await daemon.ListAsync(cancellation)).Select(DomainReport.From)], parsed.GetValue(json));
+                return 0;
+            })
+            : Direct.DoAsync(control =>
             {
-                domain.Id.ToString(CultureInfo.InvariantCulture),
-                domain.Mebibytes.ToString(CultureInfo.InvariantCulture),
-                domain.Vcpus.ToString(CultureInfo.InvariantCulture),
-                domain.ShutdownReason is null ? domain.State : $"{domain.State} ({domain.ShutdownReason})",
-                domain.Seconds.ToString("F1", CultureInfo.InvariantCulture),
-                domain.Uuid.ToString(),
-            });
-            Output.WriteTable(["Id", "MiB", "Vcpus", "State", "Seconds", "UUID"], rows, 0, 1, 2, 4);
-        });
+                Write([.. control.Domains.List().Select(DomainReport.From)], parsed.GetValue(json));
+                return Task.FromResult(0);
+            }));
         return command;
+    }
+
+    private static void Write(DomainReport[] domains, bool isJson)
+    {
+        if (isJson)
+        {
+            Output.WriteJson(domains);
+            return;
+        }
+
+        IEnumerable<string[]> rows = domains.Select(domain => new[]
+        {
+            domain.Id?.ToString(CultureInfo.InvariantCulture) ?? "-",
+            domain.Name ?? "-",
+            domain.Mebibytes.ToString(CultureInfo.InvariantCulture),
+            domain.Vcpus.ToString(CultureInfo.InvariantCulture),
+            domain.ShutdownReason is null ? domain.State : $"{domain.State} ({domain.ShutdownReason})",
+            domain.Seconds.ToString("F1", CultureInfo.InvariantCulture),
+            domain.Uuid.ToString(),
+        });
+        Output.WriteTable(["Id", "Name", "MiB", "Vcpus", "State", "Seconds", "UUID"], rows, 0, 2, 3, 5);
     }
 }
