@@ -66,6 +66,37 @@ public sealed class MadtTests
         Assert.False(LocalApic.CanReach(uint.MaxValue));
     }
 
+    /// <summary>With it, registers are MSRs, and what is sent names all 32 bits of the receiver.</summary>
+    [Fact]
+    public void SendsByX2ApicToLongIdentifiers()
+    {
+        const uint FirstRegister = 0x800;
+        FakeMachine.Reset(32);
+        CpuIdResult features = FakeCpu.CpuIdLeaves[(1, 0)];
+        features.Ecx |= 1 << 21;
+        FakeCpu.CpuIdLeaves[(1, 0)] = features;
+        CpuFeatures.Detect();
+        for (uint register = 0; register < 0x40; register++)
+        {
+            FakeCpu.Msrs[FirstRegister + register] = 0;
+        }
+
+        FakeCpu.Msrs[FirstRegister + 2] = 0x1_0005;
+        LocalApic.Initialize(0xFF, 0xFE);
+        Assert.Equal(0xC00UL, FakeCpu.Msrs[(uint)Msr.ApicBase] & 0xC00);
+        Assert.Equal(0x1FFUL, FakeCpu.Msrs[FirstRegister + 0xF]);
+        Assert.Equal(0x1_0005U, LocalApic.Id);
+        Assert.True(LocalApic.CanReach(300));
+        LocalApic.SendInterrupt(300, 0x41);
+        Assert.Equal((300UL << 32) | 0x41, FakeCpu.Msrs[FirstRegister + 0x30]);
+        SecondaryProcessor.SendInit(0x1234_5678, default);
+        Assert.Equal((0x1234_5678UL << 32) | 0x4500, FakeCpu.Msrs[FirstRegister + 0x30]);
+        SecondaryProcessor.SendStartup(256, new Mfn(0x9F));
+        Assert.Equal((256UL << 32) | 0x469F, FakeCpu.Msrs[FirstRegister + 0x30]);
+        TestDomain.ResetMachine();
+        Assert.False(LocalApic.IsX2Apic);
+    }
+
     private void Add(byte apicId, byte acpiId, uint flags) => _table.AddRange([0, 8, acpiId, apicId, .. BitConverter.GetBytes(flags)]);
 
     private void AddLong(uint apicId, uint acpiId, uint flags)
