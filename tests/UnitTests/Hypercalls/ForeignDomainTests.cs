@@ -38,7 +38,7 @@ public sealed class ForeignDomainTests
         Assert.Equal(XenError.None, DomainControl.TryClaim(ref domains[0].Domain, Server, out DomainControl control));
         Assert.Equal(XenError.None, control.TrySetTarget(Served));
         Mfn[] frames = [.. Array.ConvertAll(domains, domain => domain.NewPage())];
-        FrameAudit audit = new();
+        FrameAudit audit = new() { LeavesLoansOut = true };
         TestDomain caller = domains[callerId];
         caller.Enter(0);
         int stored = 0;
