@@ -6,7 +6,8 @@ namespace Xenolith.Guest.Programs;
 
 /// <summary>
 /// Command line: begin=MS end=MS (the span in which it measures, in the hypervisor's time, which is the same for all domains); every=US (it
-/// sleeps so long each time instead of computing); peer=ID (it has an event channel for that domain's flood).
+/// sleeps so long each time instead of computing); calls=N (its work is hypercalls, so many in a piece); peer=ID (it has an event channel
+/// for that domain's flood).
 /// </summary>
 internal static unsafe class ShareProgram
 {
@@ -18,6 +19,7 @@ internal static unsafe class ShareProgram
     private static ulong s_begin;
     private static ulong s_end;
     private static ulong s_seed;
+    private static ulong s_calls;
 
     [RuntimeExport("guest_share")]
     private static void Main()
@@ -34,6 +36,7 @@ internal static unsafe class ShareProgram
             Invite((ushort)peer);
         }
 
+        s_calls = Arguments.Number("calls"u8, 0);
         ulong every = Arguments.Number("every"u8, 0) * Microsecond;
         if (every != 0)
         {
@@ -82,14 +85,21 @@ internal static unsafe class ShareProgram
         Say("SHARE work "u8, pieces * least * 10_000 / span);
         Say(" account "u8, (after.Running - before.Running) * 10_000 / span);
         Say(" blocked "u8, (after.Blocked - before.Blocked) * 10_000 / span);
-        Say(" of 10000, upcalls "u8, Events.Upcalls);
+        Say(" of 10000, pieces "u8, pieces);
+        Say(" of ns "u8, least);
+        Say(" upcalls "u8, Events.Upcalls);
         Text.EndLine();
     }
 
     private static void Piece()
     {
+        for (ulong call = 0; call < s_calls; call++)
+        {
+            Xen.Call(HypercallNumber.XenVersion);
+        }
+
         ulong seed = s_seed;
-        for (int i = 0; i < Rounds; i++)
+        for (int i = 0; i < Rounds && s_calls == 0; i++)
         {
             seed = (seed * 6364136223846793005) + 1442695040888963407;
         }

@@ -13,6 +13,7 @@ public struct Preemption
     public static ulong SliceTicks = 1_000_000;
 
     private const ulong Endless = ~0UL;
+    private const int WantedShift = 5;
 
     // 0: the clock has not been read yet.
     private ulong _start;
@@ -42,7 +43,7 @@ public struct Preemption
             }
 
             // Other processors that want in shorten the slice.
-            return now - _start > (HypervisorLock.IsWanted ? SliceTicks >> 3 : SliceTicks);
+            return now - _start > (HypervisorLock.IsWanted ? SliceTicks >> WantedShift : SliceTicks);
         }
     }
 }

@@ -3,7 +3,7 @@ using Xenolith.Abi;
 
 namespace Xenolith.Hypervisor.Scheduling;
 
-/// <summary>State of one physical processor. All of it belongs to the core's lock, but <see cref="Requests"/>.</summary>
+/// <summary>State of one physical processor. All of it belongs to the core's lock, but <see cref="Requests"/> and <see cref="LockDebt"/>.</summary>
 public struct Processor
 {
     /// <summary>Id of its local APIC.</summary>
@@ -44,6 +44,9 @@ public struct Processor
 
     /// <summary>Since when it is idle, in nanoseconds since boot.</summary>
     public ulong IdleSince;
+
+    /// <summary>For how many TSC ticks it leaves the core's lock to others, because it has kept them waiting (<see cref="HypervisorLock"/>).</summary>
+    public ulong LockDebt;
 
     /// <summary>What another processor, which holds the core's lock, waits for: bits of <see cref="RemoteRequests"/>.</summary>
     public int Requests;

@@ -27,6 +27,10 @@ public sealed class LockTests
         Assert.InRange(schedules, 100, 3999);
     }
 
+    /// <summary>Who has the lock for long while another wants it leaves it alone for as long afterwards, once.</summary>
+    [Fact]
+    public void WhoKeepsAnotherWaitingWaitsAsLong() => Explorer.Explore(RunDebt, 30);
+
     /// <summary>The explorer can fail: it sees through a lock that looks and then takes.</summary>
     [Fact]
     public void ALockThatLooksBeforeItTakesIsSeenThrough()
@@ -65,6 +69,57 @@ public sealed class LockTests
             }
         });
         Processors.Check(!HypervisorLock.IsWanted, "a processor is still noted as waiting");
+    }
+
+    private static void RunDebt()
+    {
+        const ulong Long = 50_000;
+        TestDomain.ResetMachine();
+        FakeCpu.TscStep = 100;
+        Preemption.SliceTicks = 1_000_000;
+        int isTaken = 0;
+        int isDone = 0;
+        Processors.Run(2, (_, self) =>
+        {
+            if (self != 0)
+            {
+                WaitFor(ref isTaken);
+                HypervisorLock.Enter();
+                HypervisorLock.Exit();
+                ControlledVolatile.Write(ref isDone, 1);
+                return;
+            }
+
+            HypervisorLock.Enter();
+            ControlledVolatile.Write(ref isTaken, 1);
+            while (!HypervisorLock.IsWanted)
+            {
+                Cpu.Pause();
+            }
+
+            FakeCpu.Tsc += Long;
+            HypervisorLock.Exit();
+            WaitFor(ref isDone);
+            Processors.Check(TicksToEnter() is >= Long and < 2 * Long, "who kept another waiting did not wait as long");
+            Processors.Check(TicksToEnter() < Long, "a debt is paid twice");
+        });
+    }
+
+    private static void WaitFor(ref int flag)
+    {
+        while (ControlledVolatile.Read(ref flag) == 0)
+        {
+            Cpu.Pause();
+        }
+    }
+
+    private static ulong TicksToEnter()
+    {
+        ulong before = FakeCpu.Tsc;
+        HypervisorLock.Enter();
+        ulong ticks = FakeCpu.Tsc - before;
+        HypervisorLock.Exit();
+        return ticks;
     }
 
     private static void RequestAndSettle(ushort domain, int processors, int self)
