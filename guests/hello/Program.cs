@@ -22,7 +22,7 @@ internal static unsafe class HelloProgram
         Report.Check(((ulong)start & 0xFFF) == 0, "start_info on a page of its own"u8);
         Report.Same((ulong)start >> 47, 0x1FFFF, "start_info in the kernel half"u8);
         Report.Same(*(ulong*)(start + StartInfoLayout.SharedInfo) & 0xFFF, 0, "the shared page is a whole page"u8);
-        Report.Same(*(ulong*)(start + StartInfoLayout.StoreMfn), 0, "no xenstore page where nobody serves it"u8);
+        ulong served = Store(start, pages);
         Report.Same(*(ulong*)(start + StartInfoLayout.ModuleBytes), 0, "no RAM disk"u8);
 
         Layout(start, pages);
@@ -31,8 +31,24 @@ internal static unsafe class HelloProgram
         Report.Check((*(ulong*)PageTables.Entry((ulong)start, 1) & PageTables.Writable) != 0, "start_info is writable"u8);
         Report.Same(Memory.Shared[1], 1, "events start masked"u8);
         Report.Check(*(uint*)(Memory.Shared + 0x20) % 2 == 0 && *(uint*)(Memory.Shared + 0x38) != 0, "the time is filled in"u8);
-        Report.Same(*(ulong*)(Memory.Shared + SharedInfoLayout.EventPending), 0, "no events pending"u8);
+        Report.Same(*(ulong*)(Memory.Shared + SharedInfoLayout.EventPending) & ~served, 0, "no events pending but the xenstore server's"u8);
         Version(flags == Domain0);
+    }
+
+    /// <summary>The page of xenstore is the domain's own and has a channel, or there is neither; returns the channel's bit.</summary>
+    private static ulong Store(byte* start, ulong pages)
+    {
+        ulong frame = *(ulong*)(start + StartInfoLayout.StoreMfn);
+        uint port = *(uint*)(start + StartInfoLayout.StoreEventChannel);
+        if (frame == 0)
+        {
+            Report.Same(port, 0, "no channel for xenstore where nobody serves it"u8);
+            return 0;
+        }
+
+        Report.Check(((ulong*)0xFFFF_8000_0000_0000)[frame] < pages, "the page of xenstore is one of the domain's own"u8);
+        Report.Check(port is > 0 and < 64, "xenstore has a channel"u8);
+        return 1UL << (int)port;
     }
 
     private static void Layout(byte* start, ulong pages)

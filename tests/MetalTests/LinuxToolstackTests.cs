@@ -3,6 +3,9 @@ namespace Xenolith.MetalTests;
 
 public sealed class LinuxToolstackTests
 {
+    // Xen does not keep the wide registers of Domain 0's processes under QEMU's translator, and the C library copies memory with them.
+    private static readonly string[] s_xen = ["--hypervisor", "xen", "--cpu", "max,-smap,-xsave"];
+
     /// <summary>Domains are made, filled, run and destroyed by a program of Domain 0; each did its work, and nothing of them is left.</summary>
     [Theory]
     [InlineData(1)]
@@ -31,7 +34,7 @@ public sealed class LinuxToolstackTests
     [InlineData("xen", 1)]
     public void MakesRunsAndEndsDomainsThroughTheLibrary(string hypervisor, int processors)
     {
-        string[] choice = hypervisor == "xen" ? ["--hypervisor", "xen", "--cpu", "max,-smap"] : [];
+        string[] choice = hypervisor == "xen" ? s_xen : [];
         using BootedMachine machine = new(
         [
             .. choice, "--cpus", $"{processors}", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
@@ -78,7 +81,7 @@ public sealed class LinuxToolstackTests
     [InlineData("xen")]
     public void TheDaemonMakesRunsAndEndsDomains(string hypervisor)
     {
-        string[] choice = hypervisor == "xen" ? ["--hypervisor", "xen", "--cpu", "max,-smap"] : [];
+        string[] choice = hypervisor == "xen" ? s_xen : [];
         using BootedMachine machine = new(
         [
             .. choice, "--cpus", "2", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
@@ -102,7 +105,7 @@ public sealed class LinuxToolstackTests
         Assert.Equal(free, FreeMemory(machine));
 
         machine.Run("/tests/xeno create /tests/hello.cfg");
-        machine.Run("until /tests/xeno console --log hello | grep -c Success | grep -q '^[2-9]'; do sleep 1; done");
+        machine.Run("until [ $(/tests/xeno console --log hello | grep -c Success) -ge 2 ]; do sleep 1; done");
         machine.Run("/tests/xeno destroy hello");
         Assert.Equal(free, FreeMemory(machine));
         machine.Type("poweroff");
