@@ -23,6 +23,8 @@ public struct FrameInfo
     private const ulong DismantlingBit = 1 << 6;
     private const ulong PinnedBit = 1 << 7;
     private const ulong NoteMask = 0xFFFF_FF00;
+    private const uint CursorMask = 0x3FF;
+    private const int StopShift = 10;
     private const ulong AllocatedBit = 1 << 16;
     private const int LinearShift = 17;
     private const ulong LinearMask = 0xFFFE_0000;
@@ -65,14 +67,14 @@ public struct FrameInfo
         set => TypeWord = value ? TypeWord | ValidatedBit : TypeWord & ~ValidatedBit;
     }
 
-    /// <summary>A promotion stopped at <see cref="Note"/>; it goes on when the same type is asked for again.</summary>
+    /// <summary>A promotion stopped at <see cref="Cursor"/>; it goes on when the same type is asked for again.</summary>
     public bool IsBuilding
     {
         readonly get => (TypeWord & BuildingBit) != 0;
         set => TypeWord = value ? TypeWord | BuildingBit : TypeWord & ~BuildingBit;
     }
 
-    /// <summary>A demotion stopped: entries below <see cref="Note"/> still hold references.</summary>
+    /// <summary>A demotion stopped: entries below <see cref="Cursor"/> still hold references.</summary>
     public bool IsDismantling
     {
         readonly get => (TypeWord & DismantlingBit) != 0;
@@ -92,6 +94,15 @@ public struct FrameInfo
         readonly get => (uint)((TypeWord & NoteMask) >> 8);
         set => TypeWord = (TypeWord & ~NoteMask) | (((ulong)value << 8) & NoteMask);
     }
+
+    /// <summary>A half-done table: the index of the entry at which it stopped; 512 when before the last one.</summary>
+    public readonly int Cursor => (int)(Note & CursorMask);
+
+    /// <summary>A half-done table: what it stopped for.</summary>
+    public readonly TableStop Stop => (TableStop)(Note >> StopShift);
+
+    /// <summary>Notes where a half-done table stopped, and what for.</summary>
+    public void StopAt(int cursor, TableStop stop) => Note = (uint)cursor | ((uint)stop << StopShift);
 
     /// <summary>Gives the frame to an owner, without type, references or history.</summary>
     public void Assign(ushort owner, bool allocated)

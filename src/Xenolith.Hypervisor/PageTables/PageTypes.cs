@@ -36,13 +36,13 @@ public static partial class PageTypes
 
             if (info.IsDismantling)
             {
-                return Dismantle(ref domain, frame, type, ref preemption) ? TryTake(ref domain, frame, type, ref preemption) : XenError.Restart;
+                return Dismantle(ref domain, frame, ref preemption) ? TryTake(ref domain, frame, type, ref preemption) : XenError.Restart;
             }
 
             if (info.IsBuilding)
             {
                 // The interrupted builder's references are inherited by whoever completes the work.
-                return Build(ref domain, frame, type, (int)info.Note, ref preemption);
+                return Build(ref domain, frame, type, info.Cursor, ref preemption);
             }
 
             info.AddGeneral();
@@ -105,7 +105,7 @@ public static partial class PageTypes
 
         if (type is PageType.L1 or PageType.L2 or PageType.L3 or PageType.L4)
         {
-            return Dismantle(ref domain, frame, type, ref preemption);
+            return Dismantle(ref domain, frame, ref preemption);
         }
 
         EndType(frame);
@@ -227,7 +227,7 @@ public static partial class PageTypes
     {
         ref FrameInfo info = ref FrameTable.At(frame);
         info.IsBuilding = true;
-        info.Note = (uint)at;
+        info.StopAt(at, TableStop.BetweenEntries);
         return XenError.Restart;
     }
 
@@ -240,10 +240,10 @@ public static partial class PageTypes
     {
         ref FrameInfo info = ref FrameTable.At(frame);
         info.IsDismantling = true;
-        info.Note = (uint)at;
+        info.StopAt(at, TableStop.InsideRefused);
         if (type == PageType.L1)
         {
-            Dismantle(ref domain, frame, type, ref preemption);
+            Dismantle(ref domain, frame, ref preemption);
         }
 
         return XenError.Invalid;
@@ -251,32 +251,60 @@ public static partial class PageTypes
 
     /// <summary>
     /// A dismantling that stopped (or a promotion that failed) inside an entry's table left that table dismantling, and the entry holds
-    /// nothing of it any more: whoever comes first completes it. False: preempted again.
+    /// nothing of it any more: whoever comes first completes it, the innermost first. False: preempted again.
     /// </summary>
-    private static bool FinishChild(ref Domain domain, Mfn frame, int at, PageType type, ref Preemption preemption)
+    private static bool TryFinishInner(ref Domain domain, Mfn frame, ref Preemption preemption)
     {
-        PageTableEntry entry = new(PhysicalMemory.Word(frame, at));
-        if (!entry.IsPresent || entry.Frame == frame || !FrameTable.IsOwnedBy(entry.Frame, FrameTable.At(frame).Owner))
+        while (TryFindInner(frame, out Mfn innermost))
         {
-            return true;
+            while (TryFindInner(innermost, out Mfn inner))
+            {
+                innermost = inner;
+            }
+
+            if (!DismantleEntries(ref domain, innermost, ref preemption))
+            {
+                return false;
+            }
         }
 
-        ref FrameInfo child = ref FrameTable.At(entry.Frame);
-        bool isUnfinished = child.TypeCount != 0 && child.IsDismantling && (child.Type == type - 1 || child.Type == type);
-        return !isUnfinished || Dismantle(ref domain, entry.Frame, child.Type, ref preemption);
+        return true;
     }
 
-    /// <summary>Gives the entries' references back, last entry first; then the table is nobody's. False: preempted.</summary>
-    private static bool Dismantle(ref Domain domain, Mfn frame, PageType type, ref Preemption preemption)
+    /// <summary>
+    /// The table inside which a table's dismantling stopped, if it still dismantles. The chain of these ends: an entry that was taken named
+    /// a table that did not dismantle then, so each began to dismantle later than the one before it, and an entry that was refused is
+    /// followed to a lower level only, because what it names of its own level it has never held.
+    /// </summary>
+    private static bool TryFindInner(Mfn frame, out Mfn inner)
     {
+        inner = frame;
         ref FrameInfo info = ref FrameTable.At(frame);
-        int level = (int)type;
-        int cursor = info.IsDismantling || info.IsBuilding ? (int)info.Note : 512;
-        if (level > 1 && info.IsDismantling && cursor < 512 && !FinishChild(ref domain, frame, cursor, type, ref preemption))
+        if (!info.IsDismantling || info.Type == PageType.L1 || info.Stop == TableStop.BetweenEntries)
         {
             return false;
         }
 
+        PageTableEntry entry = new(PhysicalMemory.Word(frame, info.Cursor));
+        if (!entry.IsPresent || entry.Frame == frame || !FrameTable.IsOwnedBy(entry.Frame, info.Owner))
+        {
+            return false;
+        }
+
+        inner = entry.Frame;
+        ref FrameInfo child = ref FrameTable.At(inner);
+        return child.TypeCount != 0 && child.IsDismantling && (child.Type == info.Type - 1 || (child.Type == info.Type && info.Stop == TableStop.InsideDropped));
+    }
+
+    /// <summary>Gives the entries' references back, last entry first; then the table is nobody's. False: preempted.</summary>
+    private static bool Dismantle(ref Domain domain, Mfn frame, ref Preemption preemption)
+        => TryFinishInner(ref domain, frame, ref preemption) && DismantleEntries(ref domain, frame, ref preemption);
+
+    private static bool DismantleEntries(ref Domain domain, Mfn frame, ref Preemption preemption)
+    {
+        ref FrameInfo info = ref FrameTable.At(frame);
+        int level = (int)info.Type;
+        int cursor = info.IsDismantling || info.IsBuilding ? info.Cursor : 512;
         info.IsDismantling = true;
         info.IsBuilding = false;
         info.IsValidated = false;
@@ -291,7 +319,7 @@ public static partial class PageTypes
 
             if (level > 1 && i < cursor - 1 && preemption.IsNeeded)
             {
-                info.Note = (uint)(i + 1);
+                info.StopAt(i + 1, TableStop.BetweenEntries);
                 return false;
             }
 
@@ -301,7 +329,7 @@ public static partial class PageTypes
             }
             else if (!TryDropEntry(ref domain, frame, level, entry.Frame, ref preemption))
             {
-                info.Note = (uint)i;
+                info.StopAt(i, TableStop.InsideDropped);
                 return false;
             }
         }

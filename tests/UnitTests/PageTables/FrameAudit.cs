@@ -206,7 +206,7 @@ internal sealed class FrameAudit
 
             if (info.Type is PageType.L1 or PageType.L2 or PageType.L3 or PageType.L4)
             {
-                CountEntries(frame, info.Type, info.Owner, info.IsValidated ? 512 : (int)info.Note);
+                CountEntries(frame, info.Type, info.Owner, info.IsValidated ? 512 : info.Cursor);
             }
         }
 

@@ -59,6 +59,36 @@ public sealed class PageTypeTests
         new FrameAudit().Check();
     }
 
+    /// <summary>
+    /// Two vcpus each have a table whose promotion failed at an entry that names the other's: the work on the one does not go round
+    /// through the other without end, and both are given back.
+    /// </summary>
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void TablesThatWereRefusedBecauseOfEachOtherAreGivenBack(int level)
+    {
+        TestDomain domain = TestDomain.Create();
+        Mfn first = domain.NewPage();
+        Mfn second = domain.NewPage();
+        ulong refused = TestDomain.Entry(first, PageTableEntry.Present | PageTableEntry.LargePage);
+        PhysicalMemory.Word(first, 5) = TestDomain.Entry(second, TestDomain.TableFlags);
+        PhysicalMemory.Word(second, 5) = TestDomain.Entry(first, TestDomain.TableFlags);
+        PhysicalMemory.Word(second, 6) = refused;
+        domain.Enter(0);
+        Assert.Equal(Invalid, domain.Pin(first, level));
+        Assert.True(TestDomain.Frame(first).IsDismantling);
+        PhysicalMemory.Word(second, 6) = 0;
+        domain.Enter(1);
+        Assert.Equal(Invalid, domain.Pin(second, level));
+        domain.Enter(0);
+        Assert.Equal(0, domain.Extended(MmuExtendedCommand.TlbFlushLocal));
+        domain.Enter(1);
+        Assert.Equal(0, domain.Extended(MmuExtendedCommand.TlbFlushLocal));
+        Assert.Equal((0u, 0u), (TestDomain.Frame(first).TypeCount, TestDomain.Frame(second).TypeCount));
+        new FrameAudit().Check();
+    }
+
     /// <summary>The clock that Domain 0 may only read stays so when only the right to write is asked for, as its own or as I/O.</summary>
     [Theory]
     [InlineData(DomainIds.Self)]
