@@ -33,6 +33,10 @@ internal static class Output
 
     internal static void WriteJson(IReadOnlyList<DomainReport> domains) => Console.WriteLine(JsonSerializer.Serialize(domains, OutputJson.Default.IReadOnlyListDomainReport));
 
+    internal static void WriteJson(IReadOnlyList<DiskView> disks) => Console.WriteLine(JsonSerializer.Serialize(disks, OutputJson.Default.IReadOnlyListDiskView));
+
+    internal static void WriteJson(IReadOnlyList<InterfaceView> interfaces) => Console.WriteLine(JsonSerializer.Serialize(interfaces, OutputJson.Default.IReadOnlyListInterfaceView));
+
     internal static void WriteJson(DomainEvent one) => Console.WriteLine(JsonSerializer.Serialize(one, EventJson.Default.DomainEvent));
 
     internal static void WriteJson(CreationReport report) => Console.WriteLine(JsonSerializer.Serialize(report, OutputJson.Default.CreationReport));
@@ -103,6 +107,8 @@ internal sealed record CreationReport(int Id, Guid Uuid, double Milliseconds);
 [JsonSerializable(typeof(MachineReport))]
 [JsonSerializable(typeof(IReadOnlyList<DomainReport>))]
 [JsonSerializable(typeof(CreationReport))]
+[JsonSerializable(typeof(IReadOnlyList<DiskView>))]
+[JsonSerializable(typeof(IReadOnlyList<InterfaceView>))]
 internal sealed partial class OutputJson : JsonSerializerContext;
 
 /// <summary>The same for what is printed on a line each.</summary>

@@ -16,6 +16,13 @@ RootCommand root = new("Controls the domains of this machine, by the daemon xeno
     ChangeCommands.Memory(),
     ChangeCommands.Vcpus(),
     ChangeCommands.Share(),
+    DeviceCommands.AttachDisk(),
+    DeviceCommands.DetachDisk(),
+    DeviceCommands.ListDisks(),
+    DeviceCommands.AttachInterface(),
+    DeviceCommands.DetachInterface(),
+    DeviceCommands.ListInterfaces(),
+    DeviceCommands.Rules(),
     DmesgCommand.Make(),
     EventsCommand.Make(),
 };

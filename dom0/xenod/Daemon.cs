@@ -1,13 +1,16 @@
 // The daemon as a whole: what it is made of, in the order in which it starts.
 using Microsoft.AspNetCore.Builder;
 using Xenod.Consoles;
+using Xenod.Devices;
 using Xenod.Domains;
 using Xenod.Events;
 using Xenod.Http;
 using Xenod.Machine;
+using Xenod.Networks;
 using Xenod.Xenstore;
 using Xenolith.Abi;
 using Xenolith.Toolstack.Building;
+using Xenolith.Toolstack.Devices;
 using Xenolith.Toolstack.EventChannels;
 using Xenolith.Toolstack.Grants;
 using Xenolith.Toolstack.Hypercalls;
@@ -38,8 +41,9 @@ internal static class Daemon
         EventLog events = new(clock);
         await using ConsoleService consoles = new(options.Consoles, control.Hypervisor, grants, ports, clock);
         DomainNodes nodes = new(store);
-        DomainMaker maker = new(control, new DomainBuilder(control, new KernelCache(options.Kernels)), store, nodes, consoles, clock);
-        DomainManager manager = new(control, maker, nodes, consoles, new DomainRecords(options.State), events, clock, log);
+        DomainDevices devices = MakeDevices(options, store, log);
+        DomainMaker maker = new(control, new DomainBuilder(control, new KernelCache(options.Kernels)), store, nodes, consoles, devices, clock);
+        DomainManager manager = new(control, maker, nodes, devices, consoles, new DomainRecords(options.State), events, clock, log);
         await manager.AdoptAsync(cancellation);
 
         ApiOptions api = new(options.ApiSocket, options.ApiAddress, options.ApiToken);
@@ -61,6 +65,13 @@ internal static class Daemon
         await using XenstoreService server = XenstoreService.Start(options, null, log);
         ready($"xenstore listens at {options.Socket}");
         await (await Task.WhenAny(server.Completion, Task.Delay(Timeout.Infinite, cancellation))).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private static DomainDevices MakeDevices(DaemonOptions options, IXenstore store, Action<string> log)
+    {
+        DeviceBus bus = new(store);
+        AddressBook addresses = new(options.Network.Hosts, options.Network.Network);
+        return new DomainDevices(new DiskService(store, bus, new DiskServers()), new InterfaceService(bus, new NetworkHost(options.Network, addresses, log), addresses, options.Network));
     }
 
     // Without the module, pages are mapped by their frames.

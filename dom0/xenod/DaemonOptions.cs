@@ -1,5 +1,6 @@
 // What the daemon is told at its start.
 using System.Net;
+using Xenod.Networks;
 using Xenod.Xenstore;
 
 namespace Xenod;
@@ -18,6 +19,9 @@ internal sealed record DaemonOptions
 
     /// <summary>What clients of that address have to show.</summary>
     public string? ApiToken { get; init; }
+
+    /// <summary>The private network of the domains.</summary>
+    public NetworkOptions Network { get; init; } = new();
 
     /// <summary>Holds the records of domains; starts with nothing when the machine does.</summary>
     public string State { get; init; } = "/run/xenolith/domains";

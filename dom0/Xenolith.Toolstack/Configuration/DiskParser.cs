@@ -157,6 +157,7 @@ public sealed class DiskParser
         bool isShared = access.EndsWith('!');
         return new DiskSpecification(target.Length == 0 || target.StartsWith('/') ? target : "/dev/" + target, VirtualDevice.Parse(device))
         {
+            Text = _text,
             Format = format,
             IsCdrom = isCdrom,
             IsShared = isShared,

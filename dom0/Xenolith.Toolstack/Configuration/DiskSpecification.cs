@@ -28,6 +28,9 @@ public enum DiskFormat
 /// <param name="Device">Its name in the guest.</param>
 public sealed record DiskSpecification(string Target, VirtualDevice Device)
 {
+    /// <summary>As it was written.</summary>
+    public string Text { get; init; } = "";
+
     /// <summary>What the target holds.</summary>
     public DiskFormat Format { get; init; }
 

@@ -14,7 +14,7 @@ public static class InterfaceParser
     /// <exception cref="FormatException">It is none; the message says what is wrong and what to write.</exception>
     public static InterfaceSpecification Parse(string text)
     {
-        InterfaceSpecification found = new();
+        InterfaceSpecification found = new() { Text = text };
         HashSet<string> seen = new(StringComparer.Ordinal);
         foreach (string part in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {

@@ -6,6 +6,9 @@ namespace Xenolith.Toolstack.Configuration;
 /// <summary>A network interface of a domain. Without anything said it joins the private network with a generated address.</summary>
 public sealed record InterfaceSpecification
 {
+    /// <summary>As it was written.</summary>
+    public string Text { get; init; } = "";
+
     /// <summary>The Ethernet address; null = generated from the domain's uuid, and so the same at each start.</summary>
     public PhysicalAddress? Mac { get; init; }
 

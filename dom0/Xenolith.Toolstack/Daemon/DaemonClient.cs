@@ -1,4 +1,5 @@
 // The daemon from the outside.
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
@@ -53,7 +54,7 @@ public sealed class DaemonClient : IDisposable
     /// <param name="isPaused">It is made and does not run yet.</param>
     /// <param name="cancellation">Ends the making; nothing is left of it then.</param>
     public Task<CreatedDomain> CreateAsync(Guid uuid, JsonElement settings, bool isPaused = false, CancellationToken cancellation = default)
-        => ReadAsync(HttpMethod.Put, $"domains/{uuid:D}?paused={(isPaused ? "true" : "false")}", JsonContent.Create(settings, DaemonJson.Default.JsonElement), DaemonJson.Default.CreatedDomain, cancellation);
+        => ReadAsync(HttpMethod.Put, $"domains/{uuid:D}?paused={Truth(isPaused)}", JsonContent.Create(settings, DaemonJson.Default.JsonElement), DaemonJson.Default.CreatedDomain, cancellation);
 
     /// <summary>Keeps a domain from running.</summary>
     public Task PauseAsync(string domain, CancellationToken cancellation = default) => DoAsync(HttpMethod.Post, $"{Path(domain)}/pause", null, cancellation);
@@ -74,6 +75,34 @@ public sealed class DaemonClient : IDisposable
     public Task ChangeAsync(string domain, DomainChange change, CancellationToken cancellation = default)
         => DoAsync(HttpMethod.Patch, Path(domain), JsonContent.Create(change, DaemonJson.Default.DomainChange), cancellation);
 
+    /// <summary>The disks of a domain.</summary>
+    public async Task<IReadOnlyList<DiskView>> ListDisksAsync(string domain, CancellationToken cancellation = default)
+        => (await ReadAsync(HttpMethod.Get, $"{Path(domain)}/disks", null, DaemonJson.Default.DiskList, cancellation).ConfigureAwait(false)).Disks;
+
+    /// <summary>Gives a running domain a disk, described as in an xl.cfg file.</summary>
+    public Task AttachDiskAsync(string domain, string disk, CancellationToken cancellation = default)
+        => DoAsync(HttpMethod.Post, $"{Path(domain)}/disks", JsonContent.Create(new DiskRequest(disk), DaemonJson.Default.DiskRequest), cancellation);
+
+    /// <summary>Takes a disk away from a domain; by force, its kernel is not asked.</summary>
+    public Task DetachDiskAsync(string domain, string name, bool isForced = false, CancellationToken cancellation = default)
+        => DoAsync(HttpMethod.Delete, $"{Path(domain)}/disks/{Uri.EscapeDataString(name)}?force={Truth(isForced)}", null, cancellation);
+
+    /// <summary>The network interfaces of a domain.</summary>
+    public async Task<IReadOnlyList<InterfaceView>> ListInterfacesAsync(string domain, CancellationToken cancellation = default)
+        => (await ReadAsync(HttpMethod.Get, $"{Path(domain)}/interfaces", null, DaemonJson.Default.InterfaceList, cancellation).ConfigureAwait(false)).Interfaces;
+
+    /// <summary>Gives a running domain a network interface, described as in an xl.cfg file.</summary>
+    public Task AttachInterfaceAsync(string domain, string text, CancellationToken cancellation = default)
+        => DoAsync(HttpMethod.Post, $"{Path(domain)}/interfaces", JsonContent.Create(new InterfaceRequest(text), DaemonJson.Default.InterfaceRequest), cancellation);
+
+    /// <summary>Takes a network interface away from a domain; by force, its kernel is not asked.</summary>
+    public Task DetachInterfaceAsync(string domain, uint index, bool isForced = false, CancellationToken cancellation = default)
+        => DoAsync(HttpMethod.Delete, string.Create(CultureInfo.InvariantCulture, $"{Path(domain)}/interfaces/{index}?force={Truth(isForced)}"), null, cancellation);
+
+    /// <summary>Gives a network interface other rules, all at once.</summary>
+    public Task SetRulesAsync(string domain, uint index, IReadOnlyList<string> rules, CancellationToken cancellation = default)
+        => DoAsync(HttpMethod.Put, string.Create(CultureInfo.InvariantCulture, $"{Path(domain)}/interfaces/{index}/rules"), JsonContent.Create(new RuleList(rules), DaemonJson.Default.RuleList), cancellation);
+
     /// <summary>All that a domain has said and that is kept.</summary>
     public async Task<Stream> ReadConsoleAsync(string domain, CancellationToken cancellation = default)
     {
@@ -93,7 +122,7 @@ public sealed class DaemonClient : IDisposable
         try
         {
             using HttpMessageInvoker invoker = new(_handler, disposeHandler: false);
-            await socket.ConnectAsync(new Uri($"ws://xenod/v1/{Path(domain)}/console?fromBoot={(isFromBoot ? "true" : "false")}"), invoker, cancellation).ConfigureAwait(false);
+            await socket.ConnectAsync(new Uri($"ws://xenod/v1/{Path(domain)}/console?fromBoot={Truth(isFromBoot)}"), invoker, cancellation).ConfigureAwait(false);
             return socket;
         }
         catch (WebSocketException exception)
@@ -126,6 +155,8 @@ public sealed class DaemonClient : IDisposable
         _client.Dispose();
         _handler.Dispose();
     }
+
+    private static string Truth(bool value) => value ? "true" : "false";
 
     private static string Path(string domain) => $"domains/{Uri.EscapeDataString(domain)}";
 

@@ -41,6 +41,11 @@ public sealed record Problem(int? Status, string? Title, string? Detail);
 [JsonSerializable(typeof(CreatedDomain))]
 [JsonSerializable(typeof(DomainChange))]
 [JsonSerializable(typeof(DomainEvent))]
+[JsonSerializable(typeof(DiskList))]
+[JsonSerializable(typeof(DiskRequest))]
+[JsonSerializable(typeof(InterfaceList))]
+[JsonSerializable(typeof(InterfaceRequest))]
+[JsonSerializable(typeof(RuleList))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(JsonElement))]
 internal sealed partial class DaemonJson : JsonSerializerContext;

@@ -64,6 +64,8 @@ internal static unsafe partial class LibC
     {
         [FieldOffset(0)] internal ulong Device;
         [FieldOffset(8)] internal ulong Inode;
+        [FieldOffset(24)] internal uint Mode;
+        [FieldOffset(40)] internal ulong OwnDevice;
         [FieldOffset(48)] internal long Bytes;
         [FieldOffset(88)] internal long ModifiedSeconds;
         [FieldOffset(96)] internal long ModifiedNanoseconds;

@@ -11,22 +11,23 @@ internal static class ListCommand
     internal static Command Make()
     {
         Option<bool> json = Direct.MakeJsonOption();
-        Command command = new("list", "Lists the domains.") { json };
+        Option<bool> uuids = new("--uuid", "-u") { Description = "with their uuids, which make wide lines" };
+        Command command = new("list", "Lists the domains.") { json, uuids };
         command.SetAction((parsed, cancellation) => Daemon.IsThere
             ? Daemon.DoAsync(async daemon =>
             {
-                Write([.. (await daemon.ListAsync(cancellation)).Select(DomainReport.From)], parsed.GetValue(json));
+                Write([.. (await daemon.ListAsync(cancellation)).Select(DomainReport.From)], parsed.GetValue(json), parsed.GetValue(uuids));
                 return 0;
             })
             : Direct.DoAsync(control =>
             {
-                Write([.. control.Domains.List().Select(DomainReport.From)], parsed.GetValue(json));
+                Write([.. control.Domains.List().Select(DomainReport.From)], parsed.GetValue(json), parsed.GetValue(uuids));
                 return Task.FromResult(0);
             }));
         return command;
     }
 
-    private static void Write(DomainReport[] domains, bool isJson)
+    private static void Write(DomainReport[] domains, bool isJson, bool hasUuids)
     {
         if (isJson)
         {
@@ -44,6 +45,8 @@ internal static class ListCommand
             domain.Seconds.ToString("F1", CultureInfo.InvariantCulture),
             domain.Uuid.ToString(),
         });
-        Output.WriteTable(["Id", "Name", "MiB", "Vcpus", "State", "Seconds", "UUID"], rows, 0, 2, 3, 5);
+        string[] columns = ["Id", "Name", "MiB", "Vcpus", "State", "Seconds", "UUID"];
+        int shown = hasUuids ? columns.Length : columns.Length - 1;
+        Output.WriteTable(columns[..shown], rows.Select(row => row[..shown]), 0, 2, 3, 5);
     }
 }

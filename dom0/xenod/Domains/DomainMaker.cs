@@ -1,5 +1,6 @@
 // Makes domains and takes them apart.
 using Xenod.Consoles;
+using Xenod.Devices;
 using Xenolith.Toolstack.Building;
 using Xenolith.Toolstack.Configuration;
 using Xenolith.Toolstack.Hypercalls;
@@ -8,7 +9,7 @@ using Xenolith.Toolstack.Xenstore;
 namespace Xenod.Domains;
 
 /// <summary>The steps of a domain's start and end, each of which knows how to be undone.</summary>
-internal sealed class DomainMaker(ControlInterface control, DomainBuilder builder, IXenstore store, DomainNodes nodes, ConsoleService consoles, TimeProvider clock)
+internal sealed class DomainMaker(ControlInterface control, DomainBuilder builder, IXenstore store, DomainNodes nodes, ConsoleService consoles, DomainDevices devices, TimeProvider clock)
 {
     /// <summary>Makes a domain, paused. When it cannot be made, nothing is left of it.</summary>
     /// <returns>The record with all that is to be known of the domain.</returns>
@@ -24,6 +25,8 @@ internal sealed class DomainMaker(ControlInterface control, DomainBuilder builde
             await nodes.WriteAsync(built, configuration, now, cancellation).ConfigureAwait(false);
             undo.Push(() => store.ReleaseAsync(built.Id, CancellationToken.None));
             await store.IntroduceAsync(built.Id, built.XenstoreFrame, built.XenstorePort, cancellation).ConfigureAwait(false);
+            undo.Push(() => devices.RemoveAllAsync(built.Id, isEnd: record.Started == default));
+            await devices.AttachAllAsync(built.Id, built.Uuid, record.Name, record.Devices ?? DeviceSettings.Of(configuration), cancellation).ConfigureAwait(false);
             long start = consoles.Attach(built.Uuid, built.Id, built.ConsoleFrame, built.ConsolePort, null);
             return record with { Id = built.Id, ConsoleFrame = built.ConsoleFrame, ConsolePort = built.ConsolePort, ConsoleStart = start, Started = now, Ended = null };
         }
@@ -47,8 +50,16 @@ internal sealed class DomainMaker(ControlInterface control, DomainBuilder builde
         await consoles.DetachAsync(record.Uuid, isEnd).ConfigureAwait(false);
         if (record.Id is { } id)
         {
+            bool isThere = control.Domains.Find(id) is { } found && found.Uuid == record.Uuid;
+            if (isThere)
+            {
+                // What is taken away below, its kernel would complain of.
+                await UndoAsync(() => Run(() => control.Domains.Pause(id))).ConfigureAwait(false);
+            }
+
+            await devices.RemoveAllAsync(id, isEnd).ConfigureAwait(false);
             await UndoAsync(() => store.ReleaseAsync(id, CancellationToken.None)).ConfigureAwait(false);
-            if (control.Domains.Find(id) is { } found && found.Uuid == record.Uuid)
+            if (isThere)
             {
                 await Run(() => control.Domains.Destroy(id)).ConfigureAwait(false);
             }

@@ -3,18 +3,20 @@ using System.Globalization;
 using System.Text.Json;
 using System.Threading.Channels;
 using Xenod.Consoles;
+using Xenod.Devices;
 using Xenod.Events;
 using Xenolith.Abi;
 using Xenolith.Toolstack.Building;
 using Xenolith.Toolstack.Configuration;
 using Xenolith.Toolstack.Daemon;
+using Xenolith.Toolstack.Devices;
 using Xenolith.Toolstack.Hypercalls;
 
 namespace Xenod.Domains;
 
 /// <summary>Makes, changes and ends domains, and does for those that end by themselves what their configuration says.</summary>
-internal sealed class DomainManager(
-    ControlInterface control, DomainMaker maker, DomainNodes nodes, ConsoleService consoles, DomainRecords records, EventLog events, TimeProvider clock, Action<string> log)
+internal sealed partial class DomainManager(
+    ControlInterface control, DomainMaker maker, DomainNodes nodes, DomainDevices devices, ConsoleService consoles, DomainRecords records, EventLog events, TimeProvider clock, Action<string> log)
     : IDomainService
 {
     /// <summary>A domain that ends sooner than this after its start waits for the rest of it before it is started again.</summary>
@@ -238,11 +240,6 @@ internal sealed class DomainManager(
         if (configuration.Kernel is null)
         {
             throw new DomainServiceException(Refusal.Invalid, "a kernel on the guest's own disk cannot be read yet: name a kernel file of Domain 0");
-        }
-
-        if (configuration.Disks.Count > 0 || configuration.Interfaces.Count > 0)
-        {
-            throw new DomainServiceException(Refusal.Invalid, "disks and network interfaces cannot be served yet: take 'disk' and 'vif' out of the configuration");
         }
     }
 
@@ -533,7 +530,7 @@ internal sealed class DomainManager(
         NoSuchDomainException => new DomainServiceException(Refusal.NotFound, exception.Message, exception),
         DomainBuildException { InnerException: NotEnoughMemoryException } => new DomainServiceException(Refusal.NoRoom, exception.Message, exception),
         KernelException or FormatException => new DomainServiceException(Refusal.Invalid, exception.Message, exception),
-        DomainBuildException or XenException => new DomainServiceException(Refusal.Failed, exception.Message, exception),
+        DomainBuildException or XenException or DeviceException => new DomainServiceException(Refusal.Failed, exception.Message, exception),
         _ => exception,
     };
 }

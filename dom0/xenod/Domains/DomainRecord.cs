@@ -1,6 +1,7 @@
 // What the daemon keeps of a domain that it has made.
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Xenod.Devices;
 
 namespace Xenod.Domains;
 
@@ -24,6 +25,9 @@ internal sealed record DomainRecord(Guid Uuid, string Name, JsonElement Settings
 
     /// <summary>When it was started last.</summary>
     public DateTimeOffset Started { get; init; }
+
+    /// <summary>The devices for its next start; null = those of its settings.</summary>
+    public DeviceSettings? Devices { get; init; }
 
     /// <summary>Why it has ended, when it has and is kept all the same.</summary>
     public string? Ended { get; init; }

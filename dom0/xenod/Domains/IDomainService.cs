@@ -42,6 +42,25 @@ internal interface IDomainService
 
     Task ChangeAsync(string domain, DomainChange change, CancellationToken cancellation);
 
+    Task<IReadOnlyList<DiskView>> ListDisksAsync(string domain, CancellationToken cancellation);
+
+    /// <summary>Gives a running domain a disk, described as in an xl.cfg file.</summary>
+    Task AttachDiskAsync(string domain, string disk, CancellationToken cancellation);
+
+    /// <summary>Takes a disk away; by force, the guest is not asked.</summary>
+    Task DetachDiskAsync(string domain, string name, bool isForced, CancellationToken cancellation);
+
+    Task<IReadOnlyList<InterfaceView>> ListInterfacesAsync(string domain, CancellationToken cancellation);
+
+    /// <summary>Gives a running domain a network interface, described as in an xl.cfg file.</summary>
+    Task AttachInterfaceAsync(string domain, string text, CancellationToken cancellation);
+
+    /// <summary>Takes an interface away; by force, the guest is not asked.</summary>
+    Task DetachInterfaceAsync(string domain, uint index, bool isForced, CancellationToken cancellation);
+
+    /// <summary>Gives an interface other rules, all at once.</summary>
+    Task SetRulesAsync(string domain, uint index, IReadOnlyList<string> rules, CancellationToken cancellation);
+
     /// <summary>The console of a domain, also of one that has ended.</summary>
     Task<IGuestConsole> ConsoleAsync(string domain, CancellationToken cancellation);
 }

@@ -11,6 +11,11 @@ namespace Xenod.Http;
 [JsonSerializable(typeof(CreatedDomain))]
 [JsonSerializable(typeof(DomainChange))]
 [JsonSerializable(typeof(DomainEvent))]
+[JsonSerializable(typeof(DiskList))]
+[JsonSerializable(typeof(DiskRequest))]
+[JsonSerializable(typeof(InterfaceList))]
+[JsonSerializable(typeof(InterfaceRequest))]
+[JsonSerializable(typeof(RuleList))]
 [JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(ProblemDetails))]
 internal sealed partial class ApiJson : JsonSerializerContext;

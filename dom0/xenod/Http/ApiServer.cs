@@ -41,6 +41,7 @@ internal static class ApiServer
         app.UseTokenCheck(options.Token);
         app.UseWebSockets();
         app.MapDomains();
+        app.MapDevices();
         app.MapConsoles();
         app.MapEvents();
         app.MapOpenApi("/v1/openapi.json");

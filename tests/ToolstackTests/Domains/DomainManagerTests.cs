@@ -98,7 +98,7 @@ public sealed class DomainManagerTests : IAsyncLifetime
     [InlineData(", \"memory\": 4096", nameof(Refusal.NoRoom), "")]
     [InlineData(", \"memory\": 1", nameof(Refusal.Failed), "memory=1 is too little")]
     [InlineData(", \"cpus\": \"900\"", nameof(Refusal.Invalid), "none of this machine's")]
-    [InlineData(", \"vif\": [\"\"]", nameof(Refusal.Invalid), "cannot be served yet")]
+    [InlineData(", \"vif\": [\"bridge=none\"]", nameof(Refusal.Invalid), "no bridge")]
     public async Task WhatCannotBeMadeLeavesNothing(string more, string refusal, string message)
     {
         JsonElement settings = JsonDocument.Parse(_machine.Settings("web").GetRawText().TrimEnd('}') + more + "}").RootElement;

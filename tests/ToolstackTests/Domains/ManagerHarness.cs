@@ -3,12 +3,15 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Time.Testing;
 using Xenod.Consoles;
+using Xenod.Devices;
 using Xenod.Domains;
 using Xenod.Events;
+using Xenod.Networks;
 using Xenod.Xenstore;
 using Xenolith.Toolstack.Building;
 using Xenolith.Toolstack.Consoles;
 using Xenolith.Toolstack.Daemon;
+using Xenolith.Toolstack.Devices;
 using Xenolith.Toolstack.Hypercalls;
 using Xenolith.Toolstack.Tests.Support;
 using Xenolith.Toolstack.Xenstore;
@@ -22,6 +25,7 @@ internal sealed class ManagerHarness : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly XenstoreService _server;
     private readonly ConsoleService _consoles;
+    private readonly Task _kernel;
     private Task _running = Task.CompletedTask;
 
     private ManagerHarness(HostedMachine machine)
@@ -34,8 +38,14 @@ internal sealed class ManagerHarness : IAsyncDisposable
         Store = XenstoreClient.ConnectSocketAsync(Path("xenstore.sock")).GetAwaiter().GetResult();
         _consoles = new ConsoleService(Path("consoles"), machine.Hypervisor, null, machine.Ports, machine.Clock);
         DomainNodes nodes = new(Store);
-        DomainMaker maker = new(Control, new DomainBuilder(Control, new KernelCache(Path("kernels"))), Store, nodes, _consoles, machine.Clock);
-        Manager = new DomainManager(Control, maker, nodes, _consoles, new DomainRecords(Path("domains")), Events = new EventLog(machine.Clock), machine.Clock, Log.Add);
+        Disks = new FakeDiskServers(machine.Directory);
+        NetworkOptions network = new() { Hosts = Path("hosts"), Network = System.Net.IPNetwork.Parse("10.87.0.0/28") };
+        AddressBook addresses = new(network.Hosts, network.Network);
+        DeviceBus bus = new(Store, TimeSpan.FromSeconds(5));
+        DomainDevices devices = new(new DiskService(Store, bus, Disks), new InterfaceService(bus, Network, addresses, network));
+        _kernel = FakeBackEnds.Start(Store, _stop.Token);
+        DomainMaker maker = new(Control, new DomainBuilder(Control, new KernelCache(Path("kernels"))), Store, nodes, _consoles, devices, machine.Clock);
+        Manager = new DomainManager(Control, maker, nodes, devices, _consoles, new DomainRecords(Path("domains")), Events = new EventLog(machine.Clock), machine.Clock, Log.Add);
     }
 
     internal HostedMachine Machine { get; }
@@ -45,6 +55,10 @@ internal sealed class ManagerHarness : IAsyncDisposable
     internal IXenstore Store { get; }
 
     internal EventLog Events { get; }
+
+    internal FakeDiskServers Disks { get; }
+
+    internal FakeNetworkHost Network { get; } = new();
 
     internal DomainManager Manager { get; }
 
@@ -78,6 +92,7 @@ internal sealed class ManagerHarness : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _kernel.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _consoles.DisposeAsync();
         await Store.DisposeAsync();
         await _server.DisposeAsync();

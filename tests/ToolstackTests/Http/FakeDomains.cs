@@ -50,6 +50,28 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
 
     public Task ChangeAsync(string domain, DomainChange change, CancellationToken cancellation) => Note(change.ToString(), domain);
 
+    public Task<IReadOnlyList<DiskView>> ListDisksAsync(string domain, CancellationToken cancellation)
+    {
+        Find(domain);
+        return Task.FromResult<IReadOnlyList<DiskView>>([new DiskView("xvda", "/srv/disk.img", "/dev/loop0", false, true)]);
+    }
+
+    public Task AttachDiskAsync(string domain, string disk, CancellationToken cancellation) => Note($"attach {disk} to", domain);
+
+    public Task DetachDiskAsync(string domain, string name, bool isForced, CancellationToken cancellation) => Note($"detach {name} {isForced} from", domain);
+
+    public Task<IReadOnlyList<InterfaceView>> ListInterfacesAsync(string domain, CancellationToken cancellation)
+    {
+        Find(domain);
+        return Task.FromResult<IReadOnlyList<InterfaceView>>([new InterfaceView(0, "vif1.0", "00:16:3e:01:02:03", "xenbr0", ["10.87.0.9"], true, ["deny out tcp port 25"], [new RuleCounter("deny out tcp port 25", 3, 180)])]);
+    }
+
+    public Task AttachInterfaceAsync(string domain, string text, CancellationToken cancellation) => Note($"attach interface '{text}' to", domain);
+
+    public Task DetachInterfaceAsync(string domain, uint index, bool isForced, CancellationToken cancellation) => Note($"detach interface {index} {isForced} from", domain);
+
+    public Task SetRulesAsync(string domain, uint index, IReadOnlyList<string> rules, CancellationToken cancellation) => Note($"rules {index} {string.Join(';', rules)} of", domain);
+
     public Task<IGuestConsole> ConsoleAsync(string domain, CancellationToken cancellation) => Task.FromResult<IGuestConsole>(_domains[Find(domain).Uuid].Console);
 
     public void Dispose()

@@ -271,8 +271,8 @@ internal sealed partial class RandomGuest
             case 1: return _domain.Fixed[_random.Next(_domain.Fixed.Count)];
             case 2: return _domain.Domain.SharedInfo;
             case 3: return new Mfn((ulong)_random.Next(0, _random.Next(2) == 0 ? 8 : 5000));
-            case 4 when Neighbour is { } other: return other._pool[_random.Next(other._pool.Count)];
-            default: return _pool[_random.Next(_pool.Count)];
+            case 4 when Neighbour is { _pool.Count: > 0 } other: return other._pool[_random.Next(other._pool.Count)];
+            default: return _pool.Count > 0 ? _pool[_random.Next(_pool.Count)] : _domain.Fixed[0];
         }
     }
 
@@ -302,15 +302,7 @@ internal sealed partial class RandomGuest
 
     /// <summary>An entry that only differs in flags from what is there.</summary>
     private ulong Reflagged(Mfn table, int index)
-    {
-        if (table.Value >= FakeMachine.FrameCount)
-        {
-            return 0;
-        }
-
-        ulong current = PhysicalMemory.Word(table, index);
-        return current ^ (1UL << (_random.Next(3) == 0 ? 1 : _random.Next(64)));
-    }
+        => PhysicalMemory.WordOrZero(table, index) ^ (1UL << (_random.Next(3) == 0 ? 1 : _random.Next(64)));
 
     private (ulong Pointer, ulong Value) Update()
     {
@@ -338,7 +330,7 @@ internal sealed partial class RandomGuest
             index %= table == _domain.KernelL4 || table == _domain.KernelL3 ? 510 : 1;
             if (table != _domain.KernelL4 && table != _domain.KernelL3 && table != _domain.WindowL1)
             {
-                table = _pool[0];
+                table = _pool.Count > 0 ? _pool[0] : default;
             }
         }
 

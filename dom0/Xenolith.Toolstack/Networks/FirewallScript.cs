@@ -1,0 +1,162 @@
+// Rules in nftables' language.
+using System.Globalization;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Text;
+
+namespace Xenolith.Toolstack.Networks;
+
+/// <summary>An interface as its rules see it.</summary>
+/// <param name="Name">Its name in Domain 0.</param>
+/// <param name="Mac">The Ethernet address that alone its guest may use.</param>
+/// <param name="Addresses">The addresses that alone its guest may use; empty = any, on a network whose addresses others give.</param>
+/// <param name="Rules">In the order in which they are asked.</param>
+public sealed record FirewalledInterface(string Name, PhysicalAddress Mac, IReadOnlyList<IPAddress> Addresses, IReadOnlyList<FirewallRule> Rules);
+
+/// <summary>
+/// Writes the transactions that nft applies: all of one or nothing. Each interface has two chains, for what its guest sends and for what goes
+/// to it, which a packet finds by the interface's name.
+/// </summary>
+public static class FirewallScript
+{
+    private const string Table = "bridge xenolith";
+    private const string NatTable = "ip xenolith";
+
+    /// <summary>The tables that all interfaces share; to be applied before the first of them.</summary>
+    /// <param name="privateNetwork">The network whose guests reach the outside under Domain 0's address.</param>
+    public static string Base(IPNetwork privateNetwork) => $$"""
+        add table {{Table}}
+        add map {{Table}} senders { type ifname : verdict ; }
+        add map {{Table}} receivers { type ifname : verdict ; }
+        add chain {{Table}} prerouting { type filter hook prerouting priority 0 ; }
+        add chain {{Table}} postrouting { type filter hook postrouting priority 0 ; }
+        flush chain {{Table}} prerouting
+        flush chain {{Table}} postrouting
+        add rule {{Table}} prerouting iifname vmap @senders
+        add rule {{Table}} postrouting oifname vmap @receivers
+        add table {{NatTable}}
+        add map {{NatTable}} forward_tcp { type inet_service : ipv4_addr . inet_service ; }
+        add map {{NatTable}} forward_udp { type inet_service : ipv4_addr . inet_service ; }
+        add chain {{NatTable}} prerouting { type nat hook prerouting priority -100 ; }
+        add chain {{NatTable}} output { type nat hook output priority -100 ; }
+        add chain {{NatTable}} postrouting { type nat hook postrouting priority 100 ; }
+        flush chain {{NatTable}} prerouting
+        flush chain {{NatTable}} output
+        flush chain {{NatTable}} postrouting
+        add rule {{NatTable}} prerouting fib daddr type local dnat ip to tcp dport map @forward_tcp
+        add rule {{NatTable}} prerouting fib daddr type local dnat ip to udp dport map @forward_udp
+        add rule {{NatTable}} output fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to tcp dport map @forward_tcp
+        add rule {{NatTable}} output fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to udp dport map @forward_udp
+        add rule {{NatTable}} postrouting ip saddr {{privateNetwork}} ip daddr != {{privateNetwork}} masquerade
+
+        """;
+
+    /// <summary>Gives an interface its rules, in place of those that it had.</summary>
+    public static string Apply(FirewalledInterface one)
+    {
+        ArgumentNullException.ThrowIfNull(one);
+        StringBuilder script = new();
+        string sent = Sent(one.Name), received = Received(one.Name);
+        foreach (string chain in (string[])[sent, received])
+        {
+            Line(script, $"add chain {Table} {chain}");
+            Line(script, $"flush chain {Table} {chain}");
+        }
+
+        foreach (string rule in Locks(one).Append("ct state established,related accept"))
+        {
+            Line(script, $"add rule {Table} {sent} {rule}");
+        }
+
+        Line(script, $"add rule {Table} {received} ct state established,related accept");
+        foreach (FirewallRule rule in one.Rules)
+        {
+            string comment = $"comment \"{rule.Text}\"";
+            string chain = rule.IsOutgoing ? sent : received;
+            switch (rule.Action)
+            {
+                case FirewallAction.Allow:
+                    Line(script, $"add rule {Table} {chain} {rule.Pattern} counter accept {comment}");
+                    break;
+                case FirewallAction.Deny:
+                    Line(script, $"add rule {Table} {chain} {rule.Pattern} counter drop {comment}");
+                    break;
+                case FirewallAction.Limit:
+                    Line(script, $"add rule {Table} {chain} {rule.Pattern} limit rate over {rule.Rate} counter drop {comment}");
+                    break;
+                case FirewallAction.Forward when rule.Forwarded is var (protocol, port, guestPort) && Ipv4Of(one) is { } address:
+                    Line(script, string.Create(CultureInfo.InvariantCulture, $"add element {NatTable} forward_{protocol} {{ {port} : {address} . {guestPort} }}"));
+                    break;
+            }
+        }
+
+        Line(script, $"add element {Table} senders {{ \"{one.Name}\" : jump {sent} }}");
+        Line(script, $"add element {Table} receivers {{ \"{one.Name}\" : jump {received} }}");
+        return script.ToString();
+    }
+
+    /// <summary>Takes back what rules have forwarded.</summary>
+    public static string Unforward(FirewalledInterface one)
+    {
+        ArgumentNullException.ThrowIfNull(one);
+        StringBuilder script = new();
+        foreach (FirewallRule rule in one.Rules)
+        {
+            if (rule.Forwarded is var (protocol, port, _) && Ipv4Of(one) is not null)
+            {
+                Line(script, string.Create(CultureInfo.InvariantCulture, $"delete element {NatTable} forward_{protocol} {{ {port} }}"));
+            }
+        }
+
+        return script.ToString();
+    }
+
+    /// <summary>Forgets an interface that is gone.</summary>
+    public static string Remove(string name) => $$"""
+        delete element {{Table}} senders { "{{name}}" }
+        delete element {{Table}} receivers { "{{name}}" }
+        delete chain {{Table}} {{Sent(name)}}
+        delete chain {{Table}} {{Received(name)}}
+
+        """;
+
+    /// <summary>The chain of what an interface's guest sends.</summary>
+    public static string Sent(string name) => "sent_" + Identifier(name);
+
+    /// <summary>The chain of what goes to an interface's guest.</summary>
+    public static string Received(string name) => "received_" + Identifier(name);
+
+    /// <summary>A guest speaks under its own addresses only; without one it may ask for it.</summary>
+    private static IEnumerable<string> Locks(FirewalledInterface one)
+    {
+        string mac = string.Join(':', one.Mac.GetAddressBytes().Select(part => part.ToString("x2", CultureInfo.InvariantCulture)));
+        yield return $"ether saddr != {mac} counter drop comment \"lock: foreign Ethernet address\"";
+        yield return $"arp saddr ether != {mac} counter drop comment \"lock: foreign Ethernet address in ARP\"";
+        if (one.Addresses.Count == 0)
+        {
+            yield break;
+        }
+
+        IPAddress[] four = [.. one.Addresses.Where(address => address.GetAddressBytes().Length == 4)];
+        IPAddress[] six = [.. one.Addresses.Where(address => address.GetAddressBytes().Length == 16), LinkLocal(one.Mac), IPAddress.IPv6Any];
+        yield return $"arp saddr ip != {{ {string.Join(", ", [.. four, IPAddress.Any])} }} counter drop comment \"lock: foreign address in ARP\"";
+        yield return "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept";
+        yield return four.Length == 0 ? "meta protocol ip counter drop comment \"lock: foreign address\"" : $"ip saddr != {{ {string.Join<IPAddress>(", ", four)} }} counter drop comment \"lock: foreign address\"";
+        yield return $"ip6 saddr != {{ {string.Join<IPAddress>(", ", six)} }} counter drop comment \"lock: foreign address\"";
+    }
+
+    /// <summary>The address that every interface gives itself (RFC 4291, appendix A).</summary>
+    private static IPAddress LinkLocal(PhysicalAddress mac)
+    {
+        byte[] m = mac.GetAddressBytes();
+        return new IPAddress([0xFE, 0x80, 0, 0, 0, 0, 0, 0, (byte)(m[0] ^ 2), m[1], m[2], 0xFF, 0xFE, m[3], m[4], m[5]]);
+    }
+
+    private static IPAddress? Ipv4Of(FirewalledInterface one) => one.Addresses.FirstOrDefault(address => address.GetAddressBytes().Length == 4);
+
+    // Names of chains are made of fewer characters than those of interfaces.
+    private static string Identifier(string name)
+        => string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || c == '.' ? c.ToString() : string.Create(CultureInfo.InvariantCulture, $"_{(int)c:x2}")));
+
+    private static void Line(StringBuilder script, string line) => script.Append(line).Append('\n');
+}

@@ -1,0 +1,30 @@
+// What Domain 0's kernel does for networks.
+namespace Xenod.Networks;
+
+/// <summary>Domain 0's bridges, interfaces and packet filter; tests have others.</summary>
+internal interface INetworkHost
+{
+    /// <summary>Makes the private network's bridge, its address service and the tables of the packet filter, where they are not there.</summary>
+    /// <exception cref="IOException">Something that it needs is missing; the message says what.</exception>
+    Task PrepareAsync(CancellationToken cancellation);
+
+    /// <summary>Whether there is such a bridge.</summary>
+    bool IsBridge(string name);
+
+    /// <summary>Gives an interface that the kernel has just made its name, joins it with a bridge and switches it on.</summary>
+    /// <param name="device">The kernel's name for it.</param>
+    /// <param name="name">The name that it gets.</param>
+    /// <param name="bridge">The bridge.</param>
+    /// <param name="mtu">Bytes of the largest packet, or null for the bridge's.</param>
+    /// <param name="script">The packet filter's rules for it, in force before its first packet.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="IOException">It cannot be done; the message says why.</exception>
+    Task JoinAsync(string device, string name, string bridge, int? mtu, string script, CancellationToken cancellation);
+
+    /// <summary>Applies a script of the packet filter, all of it or nothing.</summary>
+    /// <exception cref="IOException">It is refused.</exception>
+    Task FilterAsync(string script, CancellationToken cancellation);
+
+    /// <summary>What a chain of the packet filter has counted: comment of the rule, packets, bytes.</summary>
+    Task<IReadOnlyList<(string Rule, long Packets, long Bytes)>> CountersAsync(string chain, CancellationToken cancellation);
+}

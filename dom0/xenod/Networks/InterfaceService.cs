@@ -1,0 +1,267 @@
+// The network interfaces of domains.
+using System.Globalization;
+using System.Net;
+using System.Net.NetworkInformation;
+using Xenod.Domains;
+using Xenolith.Toolstack.Configuration;
+using Xenolith.Toolstack.Daemon;
+using Xenolith.Toolstack.Devices;
+using Xenolith.Toolstack.Networks;
+
+namespace Xenod.Networks;
+
+/// <summary>
+/// Gives network interfaces with rules to domains and takes them away. What there is stands in xenstore and in Domain 0's kernel, so that a
+/// daemon that is started anew finds it; the moving of packets is the kernel's (xen-netback, bridge, nftables).
+/// </summary>
+internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, AddressBook addresses, NetworkOptions options)
+{
+    private const string Kind = DeviceAddress.Interface;
+    private const string MacNode = "mac";
+    private const string BridgeNode = "bridge";
+    private const string AddressNode = "ip";
+    private const string DeviceNode = "xenolith-device";
+    private const string RulesNode = "xenolith-rules";
+
+    /// <summary>Gives an interface to a domain. When that fails, nothing is left of it.</summary>
+    /// <param name="domain">The domain.</param>
+    /// <param name="uuid">Its uuid, which the Ethernet address is made of.</param>
+    /// <param name="name">Its name, which the DHCP server tells it.</param>
+    /// <param name="index">Which of its interfaces.</param>
+    /// <param name="wanted">What is wanted of it.</param>
+    /// <param name="rules">Its firewall.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="DomainServiceException">It cannot be had as it is wanted.</exception>
+    /// <exception cref="DeviceException">Domain 0's kernel does not serve it.</exception>
+    internal async Task AttachAsync(ushort domain, Guid uuid, string name, uint index, InterfaceSpecification wanted, IReadOnlyList<FirewallRule> rules, CancellationToken cancellation)
+    {
+        if (wanted.GatewayDevice is not null)
+        {
+            throw new DomainServiceException(Refusal.Invalid, $"interface {index}: routed interfaces (gatewaydev=) are not served; leave it out for the private network, or name a bridge");
+        }
+
+        DeviceAddress device = new(Kind, domain, index);
+        if (await bus.BackEndStateAsync(device).ConfigureAwait(false) != XenbusState.Unknown)
+        {
+            throw new DomainServiceException(Refusal.Conflict, $"the domain has an interface {index} already");
+        }
+
+        string bridge = wanted.Bridge ?? options.Bridge;
+        await AskAsync(index, () => host.PrepareAsync(cancellation)).ConfigureAwait(false);
+        if (!host.IsBridge(bridge))
+        {
+            throw new DomainServiceException(Refusal.Invalid, $"interface {index}: there is no bridge '{bridge}' in Domain 0; make it with 'ip link add name {bridge} type bridge', or leave bridge= out for the private network");
+        }
+
+        PhysicalAddress mac = wanted.Mac ?? AddressBook.MacOf(uuid, index);
+        FirewalledInterface one = new(
+            wanted.Name ?? string.Create(CultureInfo.InvariantCulture, $"vif{domain}.{index}"), mac, AddressesOf(wanted, bridge, mac, name), rules);
+        try
+        {
+            await bus.PublishAsync(device, FrontEnd(index, wanted, mac), BackEnd(index, wanted, bridge, one), cancellation).ConfigureAwait(false);
+            await bus.WaitForBackEndAsync(device, cancellation).ConfigureAwait(false);
+            string made = string.Create(CultureInfo.InvariantCulture, $"vif{domain}.{index}");
+            await AskAsync(index, () => host.JoinAsync(made, one.Name, bridge, wanted.Mtu, FirewallScript.Apply(one), cancellation)).ConfigureAwait(false);
+            await bus.WriteBackEndAsync(device, [("hotplug-status", "connected")], cancellation).ConfigureAwait(false);
+        }
+        catch
+        {
+            await RemoveAsync(device).ConfigureAwait(false);
+            addresses.Forget(mac);
+            throw;
+        }
+    }
+
+    /// <summary>Takes an interface away from a domain.</summary>
+    internal async Task DetachAsync(ushort domain, uint index, bool isForced, CancellationToken cancellation)
+    {
+        DeviceAddress device = new(Kind, domain, index);
+        if (await bus.BackEndStateAsync(device).ConfigureAwait(false) == XenbusState.Unknown)
+        {
+            throw new DomainServiceException(Refusal.NotFound, $"the domain has no interface {index}; list its interfaces for those that it has");
+        }
+
+        if (!isForced)
+        {
+            FirewalledInterface? one = await DescribeAsync(device, cancellation).ConfigureAwait(false);
+            await bus.CloseAsync(device, cancellation).ConfigureAwait(false);
+            await ForgetAsync(one).ConfigureAwait(false);
+            return;
+        }
+
+        await RemoveAsync(device).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes all interfaces away from a domain that has ended or is about to.</summary>
+    /// <param name="domain">The domain.</param>
+    /// <param name="isEnd">It will not be started again: its addresses are free.</param>
+    internal async Task RemoveAllAsync(ushort domain, bool isEnd)
+    {
+        foreach (DeviceAddress device in await bus.ListAsync(Kind, domain, CancellationToken.None).ConfigureAwait(false))
+        {
+            FirewalledInterface? one = await DescribeAsync(device, CancellationToken.None).ConfigureAwait(false);
+            await RemoveAsync(device).ConfigureAwait(false);
+            if (isEnd && one is not null)
+            {
+                addresses.Forget(one.Mac);
+            }
+        }
+    }
+
+    /// <summary>Gives an interface other rules, at once and all together.</summary>
+    internal async Task SetRulesAsync(ushort domain, uint index, IReadOnlyList<FirewallRule> rules, CancellationToken cancellation)
+    {
+        DeviceAddress device = new(Kind, domain, index);
+        FirewalledInterface old = await DescribeAsync(device, cancellation).ConfigureAwait(false)
+            ?? throw new DomainServiceException(Refusal.NotFound, $"the domain has no interface {index}; list its interfaces for those that it has");
+        await AskAsync(index, () => host.FilterAsync(FirewallScript.Unforward(old) + FirewallScript.Apply(old with { Rules = rules }), cancellation)).ConfigureAwait(false);
+        await bus.WriteBackEndAsync(device, [(RulesNode, Text(rules))], cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>The interfaces of a domain, with what their rules have counted.</summary>
+    internal async Task<IReadOnlyList<InterfaceView>> ListAsync(ushort domain, CancellationToken cancellation)
+    {
+        List<InterfaceView> found = [];
+        foreach (DeviceAddress device in await bus.ListAsync(Kind, domain, cancellation).ConfigureAwait(false))
+        {
+            if (await DescribeAsync(device, cancellation).ConfigureAwait(false) is not { } one)
+            {
+                continue;
+            }
+
+            bool isConnected = await bus.BackEndStateAsync(device).ConfigureAwait(false) == XenbusState.Connected;
+            string bridge = await bus.BackEndValueAsync(device, BridgeNode, cancellation).ConfigureAwait(false) ?? "";
+            found.Add(new InterfaceView(
+                device.Number, one.Name, AddressBook.TextOf(one.Mac), bridge, [.. one.Addresses.Select(address => address.ToString())], isConnected,
+                [.. one.Rules.Select(rule => rule.Text)], await CountersAsync(one, cancellation).ConfigureAwait(false)));
+        }
+
+        return found;
+    }
+
+    private static string Text(IReadOnlyList<FirewallRule> rules) => string.Join('\n', rules.Select(rule => rule.Text));
+
+    private static IEnumerable<(string Name, string Value)> FrontEnd(uint index, InterfaceSpecification wanted, PhysicalAddress mac)
+    {
+        yield return ("handle", index.ToString(CultureInfo.InvariantCulture));
+        yield return (MacNode, AddressBook.TextOf(mac));
+        yield return ("trusted", "1");
+        if (wanted.Mtu is { } mtu)
+        {
+            yield return ("mtu", mtu.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    private static IEnumerable<(string Name, string Value)> BackEnd(uint index, InterfaceSpecification wanted, string bridge, FirewalledInterface one)
+    {
+        yield return ("handle", index.ToString(CultureInfo.InvariantCulture));
+        yield return (MacNode, AddressBook.TextOf(one.Mac));
+        yield return (BridgeNode, bridge);
+
+        // netback wants the node; nothing runs what it names.
+        yield return ("script", "none");
+        yield return ("type", "vif");
+        yield return ("hotplug-status", "");
+        yield return (AddressNode, string.Join(' ', one.Addresses));
+        yield return (DeviceNode, one.Name);
+        yield return (RulesNode, Text(one.Rules));
+        if (wanted.Rate is { } rate)
+        {
+            yield return ("rate", string.Create(CultureInfo.InvariantCulture, $"{rate.BytesPerInterval},{rate.IntervalMicroseconds}"));
+        }
+    }
+
+    /// <summary>On the private network each interface has an address; on others those that the configuration names.</summary>
+    private List<IPAddress> AddressesOf(InterfaceSpecification wanted, string bridge, PhysicalAddress mac, string name)
+    {
+        List<IPAddress> given = [.. wanted.Addresses.Select(address => IPAddress.Parse(address.Split('/')[0]))];
+        if (bridge == options.Bridge)
+        {
+            IPAddress? own = given.Find(options.Network.Contains);
+            IPAddress assigned = addresses.Assign(mac, name, own);
+            if (own is null)
+            {
+                given.Insert(0, assigned);
+            }
+        }
+
+        return given;
+    }
+
+    private async Task<FirewalledInterface?> DescribeAsync(DeviceAddress device, CancellationToken cancellation)
+    {
+        string? mac = await bus.BackEndValueAsync(device, MacNode, cancellation).ConfigureAwait(false);
+        string? name = await bus.BackEndValueAsync(device, DeviceNode, cancellation).ConfigureAwait(false);
+        if (mac is null || name is null)
+        {
+            return null;
+        }
+
+        string given = await bus.BackEndValueAsync(device, AddressNode, cancellation).ConfigureAwait(false) ?? "";
+        string rules = await bus.BackEndValueAsync(device, RulesNode, cancellation).ConfigureAwait(false) ?? "";
+        return new FirewalledInterface(
+            name, PhysicalAddress.Parse(mac.Replace(':', '-').ToUpperInvariant()), [.. given.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(IPAddress.Parse)],
+            [.. rules.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(FirewallRule.Parse)]);
+    }
+
+    private async Task<IReadOnlyList<RuleCounter>> CountersAsync(FirewalledInterface one, CancellationToken cancellation)
+    {
+        try
+        {
+            List<RuleCounter> counters = [];
+            foreach (string chain in (string[])[FirewallScript.Sent(one.Name), FirewallScript.Received(one.Name)])
+            {
+                counters.AddRange((await host.CountersAsync(chain, cancellation).ConfigureAwait(false)).Select(counter => new RuleCounter(counter.Rule, counter.Packets, counter.Bytes)));
+            }
+
+            return counters;
+        }
+        catch (IOException)
+        {
+            // The interface goes at this moment.
+            return [];
+        }
+    }
+
+    private async Task RemoveAsync(DeviceAddress device)
+    {
+        FirewalledInterface? one = await DescribeAsync(device, CancellationToken.None).ConfigureAwait(false);
+        await bus.RemoveByForceAsync(device).ConfigureAwait(false);
+        await ForgetAsync(one).ConfigureAwait(false);
+    }
+
+    private async Task ForgetAsync(FirewalledInterface? one)
+    {
+        if (one is null)
+        {
+            return;
+        }
+
+        foreach (string script in (string[])[FirewallScript.Unforward(one), FirewallScript.Remove(one.Name)])
+        {
+            try
+            {
+                if (script.Length > 0)
+                {
+                    await host.FilterAsync(script, CancellationToken.None).ConfigureAwait(false);
+                }
+            }
+            catch (IOException)
+            {
+                // It never came so far.
+            }
+        }
+    }
+
+    private static async Task AskAsync(uint index, Func<Task> action)
+    {
+        try
+        {
+            await action().ConfigureAwait(false);
+        }
+        catch (IOException exception)
+        {
+            throw new DomainServiceException(Refusal.Failed, $"interface {index}: {exception.Message}", exception);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+// Domain 0's bridges, interfaces and packet filter, by the programs of its distribution.
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Xenod.Machine;
+using Xenolith.Toolstack.Networks;
+
+namespace Xenod.Networks;
+
+/// <summary>Uses ip (iproute2), nft (nftables) and dnsmasq: why programs and not the kernel's own interface, docs/decisions says.</summary>
+internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses, Action<string> log) : INetworkHost
+{
+    private static readonly string[] s_modules = ["xen-netback", "bridge", "nf_tables", "nft_ct", "nft_nat", "nft_masq", "nft_fib_ipv4", "nft_limit", "nf_conntrack_bridge", "nft_meta_bridge"];
+
+    private readonly SemaphoreSlim _gate = new(1);
+    private bool _isReady;
+
+    public async Task PrepareAsync(CancellationToken cancellation)
+    {
+        await _gate.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            if (!_isReady)
+            {
+                await MakeAsync(cancellation).ConfigureAwait(false);
+                _isReady = true;
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public bool IsBridge(string name) => Directory.Exists($"/sys/class/net/{name}/bridge");
+
+    public async Task JoinAsync(string device, string name, string bridge, int? mtu, string script, CancellationToken cancellation)
+    {
+        string size = (mtu ?? int.Parse(await File.ReadAllTextAsync($"/sys/class/net/{bridge}/mtu", cancellation).ConfigureAwait(false), CultureInfo.InvariantCulture)).ToString(CultureInfo.InvariantCulture);
+        await IpAsync(["link", "set", "dev", device, "down"], cancellation).ConfigureAwait(false);
+        if (name != device)
+        {
+            await IpAsync(["link", "set", "dev", device, "name", name], cancellation).ConfigureAwait(false);
+        }
+
+        await FilterAsync(script, cancellation).ConfigureAwait(false);
+
+        // A bridge takes the lowest Ethernet address of its members as its own: this one is never that.
+        await IpAsync(["link", "set", "dev", name, "address", "fe:ff:ff:ff:ff:ff", "mtu", size, "master", bridge, "up"], cancellation).ConfigureAwait(false);
+    }
+
+    public async Task FilterAsync(string script, CancellationToken cancellation) => await RunAsync("nft", ["-f", "-"], script, cancellation).ConfigureAwait(false);
+
+    public async Task<IReadOnlyList<(string Rule, long Packets, long Bytes)>> CountersAsync(string chain, CancellationToken cancellation)
+    {
+        string json = await RunAsync("nft", ["-j", "list", "chain", "bridge", "xenolith", chain], null, cancellation).ConfigureAwait(false);
+        List<(string, long, long)> counters = [];
+        using JsonDocument document = JsonDocument.Parse(json);
+        foreach (JsonElement item in document.RootElement.GetProperty("nftables").EnumerateArray())
+        {
+            if (!item.TryGetProperty("rule", out JsonElement rule) || !rule.TryGetProperty("comment", out JsonElement comment))
+            {
+                continue;
+            }
+
+            foreach (JsonElement part in rule.GetProperty("expr").EnumerateArray())
+            {
+                if (part.TryGetProperty("counter", out JsonElement counter) && counter.ValueKind == JsonValueKind.Object)
+                {
+                    counters.Add((comment.GetString() ?? "", counter.GetProperty("packets").GetInt64(), counter.GetProperty("bytes").GetInt64()));
+                }
+            }
+        }
+
+        return counters;
+    }
+
+    private async Task MakeAsync(CancellationToken cancellation)
+    {
+        foreach (string module in s_modules)
+        {
+            await LoadAsync(module, cancellation).ConfigureAwait(false);
+        }
+
+        string bridge = options.Bridge;
+        if (!IsBridge(bridge))
+        {
+            await IpAsync(["link", "add", "name", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0"], cancellation).ConfigureAwait(false);
+        }
+
+        string address = string.Create(CultureInfo.InvariantCulture, $"{addresses.Gateway}/{options.Network.PrefixLength}");
+        await IpAsync(["address", "replace", address, "dev", bridge], cancellation).ConfigureAwait(false);
+        await IpAsync(["link", "set", "dev", bridge, "up"], cancellation).ConfigureAwait(false);
+        await File.WriteAllTextAsync("/proc/sys/net/ipv4/ip_forward", "1", cancellation).ConfigureAwait(false);
+        await FilterAsync(FirewallScript.Base(options.Network), cancellation).ConfigureAwait(false);
+        StartAddressService();
+    }
+
+    /// <summary>The address service outlives the daemon; the next daemon starts it anew.</summary>
+    private void StartAddressService()
+    {
+        string pidFile = Path.Combine(options.Run, "dnsmasq.pid");
+        if (File.Exists(pidFile) && int.TryParse(File.ReadAllText(pidFile).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int old))
+        {
+            Stop(old);
+        }
+
+        Directory.CreateDirectory(options.Hosts);
+        StringBuilder configuration = new();
+        foreach (string line in (string[])
+        [
+            $"interface={options.Bridge}", "except-interface=lo", "bind-interfaces", $"dhcp-range={options.Network.BaseAddress},static,1h", $"dhcp-hostsdir={options.Hosts}",
+            "dhcp-authoritative", $"dhcp-leasefile={Path.Combine(options.Run, "dnsmasq.leases")}", $"pid-file={pidFile}", "user=root", "no-hosts",
+        ])
+        {
+            configuration.Append(line).Append('\n');
+        }
+
+        string file = Path.Combine(options.Run, "dnsmasq.conf");
+        File.WriteAllText(file, configuration.ToString());
+        try
+        {
+            using Process? process = Process.Start(new ProcessStartInfo("dnsmasq", [$"--conf-file={file}"]) { RedirectStandardError = true, RedirectStandardOutput = true });
+            process!.WaitForExit();
+            if (process.ExitCode != 0)
+            {
+                log($"guests are given no addresses: dnsmasq says {process.StandardError.ReadToEnd().Trim()}");
+            }
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            log("guests are given no addresses by DHCP: install the Debian package dnsmasq-base, and start xenod anew");
+        }
+    }
+
+    private static void Stop(int pid)
+    {
+        try
+        {
+            using Process process = Process.GetProcessById(pid);
+            if (process.ProcessName == "dnsmasq")
+            {
+                process.Kill();
+                process.WaitForExit();
+            }
+        }
+        catch (ArgumentException)
+        {
+            // It has ended already.
+        }
+    }
+
+    // A kernel that has it built in has no such module; what is missing after that, nft names.
+    private static async Task LoadAsync(string module, CancellationToken cancellation)
+    {
+        try
+        {
+            await Programs.LoadModuleAsync(module, cancellation).ConfigureAwait(false);
+        }
+        catch (ProgramException)
+        {
+        }
+    }
+
+    private static Task IpAsync(string[] arguments, CancellationToken cancellation) => RunAsync("ip", arguments, null, cancellation);
+
+    private static async Task<string> RunAsync(string program, string[] arguments, string? input, CancellationToken cancellation)
+    {
+        try
+        {
+            return await Programs.RunAsync(program, arguments, input, cancellation).ConfigureAwait(false);
+        }
+        catch (ProgramException exception)
+        {
+            throw new IOException(exception.Message, exception);
+        }
+    }
+}

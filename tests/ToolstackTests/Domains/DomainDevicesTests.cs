@@ -1,0 +1,209 @@
+// Disks and network interfaces of domains in the daemon's hands; the kernel's part is played by a fake.
+using System.Text.Json;
+using Xenod.Domains;
+using Xenolith.Abi;
+using Xenolith.Toolstack.Daemon;
+using Xenolith.Toolstack.Tests.Support;
+using Xenolith.Toolstack.Xenstore;
+
+namespace Xenolith.Toolstack.Tests.Domains;
+
+[Collection(MachineCollection.Name)]
+public sealed class DomainDevicesTests : IAsyncLifetime
+{
+    private readonly HostedMachine _machine = new();
+    private readonly Guid _uuid = new("12345678-1234-1234-1234-123456789abc");
+    private ManagerHarness _daemon = null!;
+    private string _disk = "";
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private DomainManager Manager => _daemon.Manager;
+
+    public async ValueTask InitializeAsync()
+    {
+        _daemon = await ManagerHarness.StartAsync(_machine, Cancellation);
+        _disk = _daemon.Disks.Make("root.img");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _daemon.DisposeAsync();
+        _machine.Dispose();
+    }
+
+    [Fact]
+    public async Task ADomainHasTheDisksOfItsConfigurationAndLeavesNoneOfThem()
+    {
+        string second = _daemon.Disks.Make("data.img");
+        ushort id = await CreateAsync(Disks($"{_disk},raw,xvda,w", $"{second},raw,xvdb,r"));
+        Assert.Equal([new DiskView("xvda", _disk, _disk, false, true), new DiskView("xvdb", second, second, true, true)], await ConnectedDisksAsync(2));
+        string front = $"/local/domain/{id}/device/vbd/51712", back = $"/local/domain/0/backend/vbd/{id}/51712";
+        Assert.Equal(back, await _daemon.Store.ReadTextAsync($"{front}/backend", Cancellation));
+        Assert.Equal([XenstorePermission.Owner(id), XenstorePermission.Reader(0)], await _daemon.Store.GetPermissionsAsync($"{front}/state", Cancellation));
+        Assert.Equal([XenstorePermission.Owner(0), XenstorePermission.Reader(id)], await _daemon.Store.GetPermissionsAsync($"{back}/params", Cancellation));
+        Assert.Equal("7:0", await _daemon.Store.ReadTextAsync($"{back}/physical-device", Cancellation));
+        await Manager.DestroyAsync("web", Cancellation);
+        Assert.Empty(_daemon.Disks.Served);
+        Assert.Empty(await _daemon.Store.TryListAsync("/local/domain/0/backend/vbd", Cancellation) ?? []);
+    }
+
+    [Theory]
+    [InlineData("w", "w", false)]
+    [InlineData("r", "w", false)]
+    [InlineData("w", "r", false)]
+    [InlineData("r", "r", true)]
+    [InlineData("w", "w!", true)]
+    public async Task ADiskIsWrittenByOneOrReadByMany(string first, string second, bool isAllowed)
+    {
+        await CreateAsync(Disks($"{_disk},raw,xvda,{first}"));
+        Task other = Manager.CreateAsync(Guid.NewGuid(), _machine.Settings("other", Disks($"{_disk},raw,xvda,{second}")), false, Cancellation);
+        if (isAllowed)
+        {
+            await other;
+            return;
+        }
+
+        DomainServiceException refused = await Assert.ThrowsAsync<DomainServiceException>(() => other);
+        Assert.Equal(Refusal.Conflict, refused.Refusal);
+        Assert.Contains("is a disk of domain", refused.Message, StringComparison.Ordinal);
+        Assert.Single(_daemon.Disks.Served);
+        Assert.Equal(["Domain-0", "web"], (await Manager.ListAsync(Cancellation)).Select(domain => domain.Name));
+    }
+
+    [Fact]
+    public async Task ADiskThatIsNotThereLeavesNoDomainAndNoDisk()
+    {
+        DomainServiceException refused = await Assert.ThrowsAsync<DomainServiceException>(() => CreateAsync(Disks($"{_disk},raw,xvda,w", "/nowhere.img,raw,xvdb,w")));
+        Assert.Contains("/nowhere.img", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(_daemon.Disks.Served);
+        Assert.False(_machine.HasRecords);
+    }
+
+    [Fact]
+    public async Task DisksComeAndGoWhileTheDomainRunsAndAreThereAgainAfterItsReboot()
+    {
+        string second = _daemon.Disks.Make("data.img");
+        await CreateAsync(Disks($"{_disk},raw,xvda,w"));
+        await Manager.AttachDiskAsync("web", $"{second},raw,xvdb,w", Cancellation);
+        Assert.Equal(2, (await ConnectedDisksAsync(2)).Count);
+        await Manager.DetachDiskAsync("web", "xvda", isForced: false, Cancellation);
+        Assert.Equal(["xvdb"], (await ConnectedDisksAsync(1)).Select(disk => disk.Name));
+        Assert.Equal([second], _daemon.Disks.Served);
+        await Assert.ThrowsAsync<DomainServiceException>(() => Manager.DetachDiskAsync("web", "xvda", isForced: true, Cancellation));
+
+        ushort id = _machine.Record(_uuid).Id!.Value;
+        _daemon.Control.Domains.ForceShutdown(id, ShutdownReason.Reboot);
+        Manager.LookAgain();
+        await _daemon.UntilAsync("web", view => view?.Id is not null && view.Id != id, Cancellation);
+        Assert.Equal(["xvdb"], (await ConnectedDisksAsync(1)).Select(disk => disk.Name));
+    }
+
+    [Fact]
+    public async Task AnInterfaceHasItsAddressesAndItsLocksBeforeItsFirstPacket()
+    {
+        ushort id = await CreateAsync(", \"vif\": [\"\"]");
+        InterfaceView one = Assert.Single(await Manager.ListInterfacesAsync("web", Cancellation));
+        Assert.Equal((0u, $"vif{id}.0", "xenbr0"), (one.Index, one.Name, one.Bridge));
+        Assert.StartsWith("00:16:3e:", one.Mac, StringComparison.Ordinal);
+        string address = Assert.Single(one.Addresses);
+        Assert.StartsWith("10.87.0.", address, StringComparison.Ordinal);
+        string script = Assert.Single(_daemon.Network.Scripts);
+        Assert.Contains($"ether saddr != {one.Mac} counter drop", script, StringComparison.Ordinal);
+        Assert.Contains($"ip saddr != {{ {address} }} counter drop", script, StringComparison.Ordinal);
+        Assert.Equal([$"vif{id}.0 vif{id}.0 xenbr0"], _daemon.Network.Joined);
+        string lease = Assert.Single(Directory.GetFiles(Path.Combine(_machine.Directory, "hosts")));
+        Assert.Equal($"{one.Mac},{address},web\n", await File.ReadAllTextAsync(lease, Cancellation));
+
+        await Manager.SetRulesAsync("web", 0, ["deny out tcp port 25", "forward tcp 8080 to 80"], Cancellation);
+        Assert.Contains("tcp dport 25 counter drop", _daemon.Network.Scripts[^1], StringComparison.Ordinal);
+        Assert.Equal(["deny out tcp port 25", "forward tcp 8080 to 80"], (await Manager.ListInterfacesAsync("web", Cancellation))[0].Rules);
+        await Assert.ThrowsAsync<DomainServiceException>(() => Manager.SetRulesAsync("web", 0, ["perhaps"], Cancellation));
+        await Assert.ThrowsAsync<DomainServiceException>(() => Manager.SetRulesAsync("web", 7, [], Cancellation));
+
+        await Manager.DestroyAsync("web", Cancellation);
+        Assert.Contains("delete element ip xenolith forward_tcp { 8080 }", _daemon.Network.Scripts[^2], StringComparison.Ordinal);
+        Assert.Contains($"delete chain bridge xenolith sent_vif{id}.0", _daemon.Network.Scripts[^1], StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(Path.Combine(_machine.Directory, "hosts")));
+    }
+
+    [Fact]
+    public async Task RulesAndAddressesStayWhenTheDomainStartsAgainAndWhenTheDaemonDoes()
+    {
+        ushort id = await CreateAsync(", \"vif\": [\"\"]");
+        await Manager.SetRulesAsync("web", 0, ["deny out tcp port 25"], Cancellation);
+        InterfaceView before = (await Manager.ListInterfacesAsync("web", Cancellation))[0];
+        await _daemon.DisposeAsync();
+        _daemon = await ManagerHarness.StartAsync(_machine, Cancellation);
+        Assert.Equal(before.Rules, (await Manager.ListInterfacesAsync("web", Cancellation))[0].Rules);
+
+        _daemon.Control.Domains.ForceShutdown(id, ShutdownReason.Reboot);
+        Manager.LookAgain();
+        await _daemon.UntilAsync("web", view => view?.Id is not null && view.Id != id, Cancellation);
+        InterfaceView after = await InterfaceAsync();
+        Assert.Equal((before.Mac, before.Addresses[0], before.Rules[0]), (after.Mac, after.Addresses[0], after.Rules[0]));
+    }
+
+    [Theory]
+    [InlineData("bridge=other", "there is no bridge 'other'")]
+    [InlineData("gatewaydev=eth0", "are not served")]
+    [InlineData("ip=10.87.0.9, bridge=xenbr0", null)]
+    public async Task AnInterfaceThatCannotBeHadLeavesNothing(string text, string? problem)
+    {
+        Task<ushort> made = CreateAsync($", \"vif\": [\"{text}\"]");
+        if (problem is null)
+        {
+            await made;
+            Assert.Equal(["10.87.0.9"], (await Manager.ListInterfacesAsync("web", Cancellation))[0].Addresses);
+            return;
+        }
+
+        DomainServiceException refused = await Assert.ThrowsAsync<DomainServiceException>(() => made);
+        Assert.Contains(problem, refused.Message, StringComparison.Ordinal);
+        Assert.False(_machine.HasRecords);
+    }
+
+    [Fact]
+    public async Task AnInterfaceThatTheKernelCannotJoinIsTakenBack()
+    {
+        _daemon.Network.Failure = "there is no such device";
+        DomainServiceException refused = await Assert.ThrowsAsync<DomainServiceException>(() => CreateAsync(", \"vif\": [\"\"]"));
+        Assert.Contains("there is no such device", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(await _daemon.Store.TryListAsync("/local/domain/0/backend/vif", Cancellation) ?? []);
+        Assert.Empty(Directory.GetFiles(Path.Combine(_machine.Directory, "hosts")));
+    }
+
+    private static string Disks(params string[] disks) => $", \"disk\": {JsonSerializer.Serialize(disks)}";
+
+    private async Task<ushort> CreateAsync(string devices)
+        => (ushort)(await Manager.CreateAsync(_uuid, _machine.Settings("web", devices), false, Cancellation)).Domain.Id!.Value;
+
+    /// <summary>A domain that starts again has its interface a moment after its number.</summary>
+    private async Task<InterfaceView> InterfaceAsync()
+    {
+        while (true)
+        {
+            if ((await Manager.ListInterfacesAsync("web", Cancellation)).FirstOrDefault(one => one.IsConnected) is { } found)
+            {
+                return found;
+            }
+
+            await Task.Delay(1, Cancellation);
+        }
+    }
+
+    /// <summary>The guest's driver needs a moment.</summary>
+    private async Task<IReadOnlyList<DiskView>> ConnectedDisksAsync(int count)
+    {
+        while (true)
+        {
+            IReadOnlyList<DiskView> disks = await Manager.ListDisksAsync("web", Cancellation);
+            if (disks.Count == count && disks.All(disk => disk.IsConnected))
+            {
+                return disks;
+            }
+
+            await Task.Delay(1, Cancellation);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// Domain 0's drivers and a guest's, as far as xenstore sees them.
+using Xenod.Devices;
+using Xenod.Networks;
+using Xenolith.Toolstack.Configuration;
+using Xenolith.Toolstack.Devices;
+using Xenolith.Toolstack.Xenstore;
+
+namespace Xenolith.Toolstack.Tests.Domains;
+
+/// <summary>Answers to what is written below <c>backend</c> as the kernel does, with guests that have a driver and let go when they are asked.</summary>
+internal static class FakeBackEnds
+{
+    private const string Root = "/local/domain/0/backend";
+
+    internal static async Task Start(IXenstore store, CancellationToken cancellation)
+    {
+        await using IXenstoreWatch watch = await store.WatchAsync(Root, cancellation);
+        while (true)
+        {
+            string[] path = (await watch.NextAsync(cancellation)).Split('/');
+            if (path.Length >= 8 && ushort.TryParse(path[6], out ushort domain) && uint.TryParse(path[7], out uint number))
+            {
+                await StepAsync(store, new DeviceAddress(path[5], domain, number), cancellation);
+            }
+        }
+    }
+
+    private static async Task StepAsync(IXenstore store, DeviceAddress device, CancellationToken cancellation)
+    {
+        string? text = await store.TryReadTextAsync($"{device.BackEnd}/state", cancellation);
+        if (text is null)
+        {
+            return;
+        }
+
+        XenbusState state = (XenbusState)int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
+        bool isAbandoned = await store.TryReadTextAsync($"{device.BackEnd}/online", cancellation) == "0";
+        bool isPlugged = await store.TryReadTextAsync($"{device.BackEnd}/hotplug-status", cancellation) == "connected";
+        XenbusState next = (state, isAbandoned, isPlugged) switch
+        {
+            (XenbusState.Initialising, _, _) => XenbusState.InitWait,
+            (XenbusState.InitWait, false, true) => XenbusState.Connected,
+            (not XenbusState.Closed, true, _) => XenbusState.Closed,
+            _ => state,
+        };
+        if (next != state)
+        {
+            await store.WriteAsync($"{device.BackEnd}/state", (long)next, cancellation);
+        }
+    }
+}
+
+/// <summary>Disks that need no kernel; what is served now is in <see cref="Served"/>.</summary>
+internal sealed class FakeDiskServers(string directory) : IDiskServers
+{
+    internal List<string> Served { get; } = [];
+
+    public string IdentityOf(string target) => File.Exists(target) ? Path.GetFullPath(target) : throw new IOException($"there is no {target}");
+
+    public Task<IServedDisk> ServeAsync(DiskSpecification disk, CancellationToken cancellation)
+    {
+        IdentityOf(disk.Target);
+        Served.Add(disk.Target);
+        return Task.FromResult<IServedDisk>(new FakeDisk(this, disk.Target));
+    }
+
+    public Task ReleaseAsync(string path)
+    {
+        Served.Remove(path);
+        return Task.CompletedTask;
+    }
+
+    internal string Make(string name)
+    {
+        string path = Path.Combine(directory, name);
+        File.WriteAllBytes(path, new byte[4096]);
+        return path;
+    }
+
+    private sealed class FakeDisk(FakeDiskServers servers, string target) : IServedDisk
+    {
+        public string Path => target;
+
+        public string Number => "7:0";
+
+        public ValueTask DisposeAsync()
+        {
+            servers.Served.Remove(target);
+            return ValueTask.CompletedTask;
+        }
+    }
+}
+
+/// <summary>Bridges and a packet filter that only note what is asked of them.</summary>
+internal sealed class FakeNetworkHost : INetworkHost
+{
+    internal List<string> Scripts { get; } = [];
+
+    internal List<string> Joined { get; } = [];
+
+    internal string? Failure { get; set; }
+
+    public Task PrepareAsync(CancellationToken cancellation) => Task.CompletedTask;
+
+    public bool IsBridge(string name) => name == "xenbr0";
+
+    public Task JoinAsync(string device, string name, string bridge, int? mtu, string script, CancellationToken cancellation)
+    {
+        Scripts.Add(script);
+        if (Failure is { } failure)
+        {
+            throw new IOException(failure);
+        }
+
+        Joined.Add($"{device} {name} {bridge}");
+        return Task.CompletedTask;
+    }
+
+    public Task FilterAsync(string script, CancellationToken cancellation)
+    {
+        Scripts.Add(script);
+        return Task.CompletedTask;
+    }
+
+    public Task<IReadOnlyList<(string Rule, long Packets, long Bytes)>> CountersAsync(string chain, CancellationToken cancellation)
+        => Task.FromResult<IReadOnlyList<(string Rule, long Packets, long Bytes)>>([(chain, 1, 60)]);
+}

@@ -1,0 +1,80 @@
+// Rules of interfaces: how they are read, and what nftables is told.
+using System.Net;
+using System.Net.NetworkInformation;
+using Xenolith.Toolstack.Networks;
+
+namespace Xenolith.Toolstack.Tests.Networks;
+
+public sealed class FirewallTests
+{
+    private static readonly PhysicalAddress s_mac = new([0, 0x16, 0x3E, 1, 2, 3]);
+
+    [Theory]
+    [InlineData("allow out", "add rule bridge xenolith sent_vif1.0  counter accept comment \"allow out\"")]
+    [InlineData("deny in tcp port 22", "add rule bridge xenolith received_vif1.0 tcp dport 22 counter drop comment \"deny in tcp port 22\"")]
+    [InlineData("deny udp port 1000-2000 to 192.0.2.0/24", "add rule bridge xenolith sent_vif1.0 ip daddr 192.0.2.0/24 udp dport 1000-2000 counter drop comment \"deny udp port 1000-2000 to 192.0.2.0/24\"")]
+    [InlineData("allow in icmp from 2001:db8::/32", "add rule bridge xenolith received_vif1.0 ip6 saddr 2001:db8::/32 meta l4proto { icmp, ipv6-icmp } counter accept comment \"allow in icmp from 2001:db8::/32\"")]
+    [InlineData("limit 10/second out tcp", "add rule bridge xenolith sent_vif1.0 meta l4proto tcp limit rate over 10/second counter drop comment \"limit 10/second out tcp\"")]
+    [InlineData("forward tcp 8080 to 80", "add element ip xenolith forward_tcp { 8080 : 10.87.0.9 . 80 }")]
+    public void ARuleBecomesALineOfItsInterfacesChain(string rule, string line)
+        => Assert.Contains(line, FirewallScript.Apply(Interface(rule)).Split('\n'));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("perhaps out")]
+    [InlineData("allow out port 80")]
+    [InlineData("allow icmp port 80")]
+    [InlineData("allow tcp port 0")]
+    [InlineData("allow tcp port 65536")]
+    [InlineData("allow tcp port 20-10")]
+    [InlineData("allow tcp udp")]
+    [InlineData("allow to 1.2.3.4 to 1.2.3.5")]
+    [InlineData("allow to 10.0.0.5/33")]
+    [InlineData("allow to")]
+    [InlineData("allow out \"; flush ruleset")]
+    [InlineData("limit out")]
+    [InlineData("limit 0/second")]
+    [InlineData("limit 5/fortnight")]
+    [InlineData("forward tcp 80")]
+    [InlineData("forward icmp 80 to 80")]
+    public void WhatIsNoRuleIsRefusedInOneSentence(string rule)
+        => Assert.Contains("write allow or deny", Assert.Throws<FormatException>(() => FirewallRule.Parse(rule)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void LocksComeBeforeAllRules()
+    {
+        string[] lines = FirewallScript.Apply(Interface("allow out")).Split('\n');
+        int allow = Array.FindIndex(lines, line => line.Contains("allow out", StringComparison.Ordinal));
+        int answers = Array.FindIndex(lines, line => line.Contains("sent_vif1.0 ct state established", StringComparison.Ordinal));
+        int lastLock = Array.FindLastIndex(lines, line => line.Contains("comment \"lock:", StringComparison.Ordinal));
+        Assert.True(lastLock >= 0 && lastLock < answers && answers < allow);
+    }
+
+    [Fact]
+    public void NothingThatAGuestMayNotCallItselfPasses()
+    {
+        string script = FirewallScript.Apply(Interface());
+        Assert.Contains("ether saddr != 00:16:3e:01:02:03 counter drop", script, StringComparison.Ordinal);
+        Assert.Contains("arp saddr ip != { 10.87.0.9, 0.0.0.0 } counter drop", script, StringComparison.Ordinal);
+        Assert.Contains("ip saddr != { 10.87.0.9 } counter drop", script, StringComparison.Ordinal);
+        Assert.Contains("ip6 saddr != { fe80::216:3eff:fe01:203, :: } counter drop", script, StringComparison.Ordinal);
+    }
+
+    /// <summary>On a network whose addresses others give, only the Ethernet address is known.</summary>
+    [Fact]
+    public void WithoutAddressesOnlyTheEthernetAddressIsLocked()
+    {
+        string script = FirewallScript.Apply(Interface() with { Addresses = [] });
+        Assert.Contains("ether saddr != 00:16:3e:01:02:03 counter drop", script, StringComparison.Ordinal);
+        Assert.DoesNotContain("ip saddr", script, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void NamesOfInterfacesBecomeNamesOfChains()
+    {
+        Assert.Equal("sent_vif1.0", FirewallScript.Sent("vif1.0"));
+        Assert.Equal("sent_a_2db_5f_22", FirewallScript.Sent("a-b_\""));
+    }
+
+    private static FirewalledInterface Interface(params string[] rules) => new("vif1.0", s_mac, [IPAddress.Parse("10.87.0.9")], [.. rules.Select(FirewallRule.Parse)]);
+}
