@@ -23,6 +23,7 @@ RootCommand root = new("Controls the domains of this machine, by the daemon xeno
     DeviceCommands.DetachInterface(),
     DeviceCommands.ListInterfaces(),
     DeviceCommands.Rules(),
+    DoctorCommand.Make(),
     DmesgCommand.Make(),
     EventsCommand.Make(),
 };

@@ -2,6 +2,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
+using Microsoft.Extensions.Hosting.Systemd;
 using Xenod;
 using Xenod.Xenstore;
 using Xenolith.Toolstack.Hypercalls;
@@ -15,11 +16,13 @@ Option<string> consoles = new("--consoles") { Description = "directory for what 
 Option<string> kernels = new("--kernels") { Description = "directory for unpacked kernels", DefaultValueFactory = _ => usual.Kernels };
 Option<string> storeSocket = new("--xenstore-socket") { Description = "where xenstore listens", DefaultValueFactory = _ => usual.Xenstore.Socket };
 Option<string> storeJournal = new("--xenstore-journal") { Description = "where xenstore keeps its state, empty after a boot of the machine", DefaultValueFactory = _ => usual.Xenstore.Journal };
+Option<string> bridge = new("--bridge") { Description = "bridge of the private network", DefaultValueFactory = _ => usual.Network.Bridge };
+Option<IPNetwork> network = new("--network") { Description = "addresses of the private network, the first of which is Domain 0's", DefaultValueFactory = _ => usual.Network.Network, CustomParser = Network };
 Option<bool> storeOnly = new("--xenstore-only") { Description = "serve xenstore's socket alone, without a hypervisor" };
 
 RootCommand root = new("Serves the domains of this machine: xenstore, consoles, and an HTTP interface to make and end them. It needs root in Domain 0.")
 {
-    apiSocket, apiAddress, apiToken, state, consoles, kernels, storeSocket, storeJournal, storeOnly,
+    apiSocket, apiAddress, apiToken, state, consoles, kernels, bridge, network, storeSocket, storeJournal, storeOnly,
 };
 root.SetAction(async (arguments, cancellation) =>
 {
@@ -49,6 +52,7 @@ root.SetAction(async (arguments, cancellation) =>
                 State = arguments.GetValue(state)!,
                 Consoles = arguments.GetValue(consoles)!,
                 Kernels = arguments.GetValue(kernels)!,
+                Network = usual.Network with { Bridge = arguments.GetValue(bridge)!, Network = arguments.GetValue(network) },
             },
             Log,
             Ready,
@@ -65,7 +69,11 @@ return await root.Parse(args).InvokeAsync();
 
 static void Log(string line) => Console.Error.WriteLine($"xenod: {line}");
 
-static void Ready(string line) => Console.WriteLine($"xenod: {line}");
+static void Ready(string line)
+{
+    Console.WriteLine($"xenod: {line}");
+    new SystemdNotifier().Notify(ServiceState.Ready);
+}
 
 static IPEndPoint? Endpoint(ArgumentResult argument)
 {
@@ -77,4 +85,17 @@ static IPEndPoint? Endpoint(ArgumentResult argument)
 
     argument.AddError($"'{text}' is no address with a port; write for example 127.0.0.1:8080");
     return null;
+}
+
+static IPNetwork Network(ArgumentResult argument)
+{
+    const int Longest = 29;
+    string text = argument.Tokens.Count > 0 ? argument.Tokens[0].Value : "";
+    if (IPNetwork.TryParse(text, out IPNetwork network) && network.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork && network.PrefixLength is >= 8 and <= Longest)
+    {
+        return network;
+    }
+
+    argument.AddError($"'{text}' is no IPv4 network of 8 addresses or more; write for example 10.87.0.0/24");
+    return default;
 }
