@@ -100,4 +100,11 @@ public sealed class GuestOptionsTests
         BootOptions.Domain0MaximumMemory = default;
         Assert.Equal(expectedMegabytes << 8, Domain0Memory.Choose(availableMegabytes << 8, othersMegabytes << 8));
     }
+
+    /// <summary>A machine may have more processors than a domain can have vcpus.</summary>
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(32, 32)]
+    [InlineData(64, 32)]
+    public void Domain0HasAVcpuForEachProcessorAsFarAsADomainCan(int processors, int vcpus) => Assert.Equal(vcpus, Domain0Builder.DefaultVcpus(processors));
 }

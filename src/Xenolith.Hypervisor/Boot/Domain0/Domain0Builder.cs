@@ -93,12 +93,15 @@ internal static class Domain0Builder
         {
             CommandLine = BootModules.Kernel.Text,
             RamDiskBytes = ramDiskBytes,
-            Vcpus = BootOptions.Domain0Vcpus == 0 ? ProcessorTable.Count : (int)BootOptions.Domain0Vcpus,
+            Vcpus = BootOptions.Domain0Vcpus == 0 ? DefaultVcpus(ProcessorTable.Count) : (int)BootOptions.Domain0Vcpus,
         });
         Log.Line("dom0"u8).Text("memory "u8).Decimal(pages >> 8).Text(" MiB ("u8).Decimal(FrameAllocator.FreeFrames >> 8).Text(" MiB left free), kernel "u8)
             .Decimal((layout.KernelEnd - layout.KernelStart) << 2).Text(" KiB, RAM disk "u8).Decimal(ramDiskBytes >> 10).Text(" KiB, vcpus "u8)
             .Decimal((ulong)domain.VcpuCount).End();
     }
+
+    /// <summary>A vcpu for each processor, as far as a domain can have so many.</summary>
+    internal static int DefaultVcpus(int processors) => Math.Min(processors, Domain.MaximumVcpus);
 
     private static void StopOn(LoadError error)
     {
