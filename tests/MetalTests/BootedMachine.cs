@@ -10,7 +10,7 @@ namespace Xenolith.MetalTests;
 /// <summary>Waits for what the console says; a test never waits for time to pass. The timeout only ends a machine that hangs.</summary>
 internal sealed class BootedMachine : IDisposable
 {
-    private const int TimeoutSeconds = 240;
+    private const int UsualTimeoutSeconds = 240;
 
     private readonly Process _process;
     private readonly StringBuilder _console = new();
@@ -20,8 +20,13 @@ internal sealed class BootedMachine : IDisposable
     private int _commands;
 
     internal BootedMachine(params string[] arguments)
+        : this(UsualTimeoutSeconds, arguments)
     {
-        _arguments = [.. arguments, "--timeout", TimeoutSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture)];
+    }
+
+    internal BootedMachine(int timeoutSeconds, params string[] arguments)
+    {
+        _arguments = [.. arguments, "--timeout", timeoutSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture)];
         ProcessStartInfo start = new(Repository.Path("x")) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add("boot");
         _arguments.ForEach(start.ArgumentList.Add);
@@ -100,9 +105,10 @@ internal sealed class BootedMachine : IDisposable
     /// Waits for Domain 0's shell and makes it quiet: no echo, no prompt, no line editing, no kernel messages. Then what the console
     /// says is what commands print.
     /// </summary>
-    internal void OpenShell()
+    /// <param name="prompt">What the shell says when it is there.</param>
+    internal void OpenShell(string prompt = "dom0:~#")
     {
-        WaitFor("dom0:~#");
+        WaitFor(prompt);
         Type("stty -echo; dmesg -n 1; PS1=; echo 'shell is'' open'");
         WaitFor("\nshell is open\n");
     }
