@@ -60,8 +60,11 @@ internal sealed class AddressBook(string directory, IPNetwork network)
 
             IPAddress chosen = wanted ?? (old is not null && network.Contains(old) ? old : FreeAddress(mac, taken));
             string file = Path.Combine(directory, own);
-            File.WriteAllText(file + ".part", string.Create(CultureInfo.InvariantCulture, $"{TextOf(mac)},{chosen},{name}\n"));
-            File.Move(file + ".part", file, overwrite: true);
+
+            // The DHCP server reads each file of the directory at once, but those whose names begin with a dot.
+            string part = Path.Combine(directory, "." + own);
+            File.WriteAllText(part, string.Create(CultureInfo.InvariantCulture, $"{TextOf(mac)},{chosen},{name}\n"));
+            File.Move(part, file, overwrite: true);
             return chosen;
         }
     }
