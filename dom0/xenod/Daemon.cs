@@ -9,6 +9,7 @@ using Xenod.Machine;
 using Xenod.Networks;
 using Xenod.Xenstore;
 using Xenolith.Abi;
+using Xenolith.Toolstack.BootDisks;
 using Xenolith.Toolstack.Building;
 using Xenolith.Toolstack.Devices;
 using Xenolith.Toolstack.EventChannels;
@@ -41,8 +42,10 @@ internal static class Daemon
         EventLog events = new(clock);
         await using ConsoleService consoles = new(options.Consoles, control.Hypervisor, grants, ports, clock);
         DomainNodes nodes = new(store);
-        DomainDevices devices = MakeDevices(options, store, log);
-        DomainMaker maker = new(control, new DomainBuilder(control, new KernelCache(options.Kernels)), store, nodes, consoles, devices, clock);
+        DiskServers disks = new();
+        DomainDevices devices = MakeDevices(options, store, disks, log);
+        BootLoader loader = new(disks, new BootFileStore(options.BootFiles));
+        DomainMaker maker = new(control, new DomainBuilder(control, new KernelCache(options.Kernels)), store, nodes, consoles, devices, loader, clock);
         DomainManager manager = new(control, maker, nodes, devices, consoles, new DomainRecords(options.State), events, clock, log);
         await manager.AdoptAsync(cancellation);
 
@@ -67,11 +70,11 @@ internal static class Daemon
         await (await Task.WhenAny(server.Completion, Task.Delay(Timeout.Infinite, cancellation))).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private static DomainDevices MakeDevices(DaemonOptions options, IXenstore store, Action<string> log)
+    private static DomainDevices MakeDevices(DaemonOptions options, IXenstore store, DiskServers disks, Action<string> log)
     {
         DeviceBus bus = new(store);
         AddressBook addresses = new(options.Network.Hosts, options.Network.Network);
-        return new DomainDevices(new DiskService(store, bus, new DiskServers()), new InterfaceService(bus, new NetworkHost(options.Network, addresses, log), addresses, options.Network));
+        return new DomainDevices(new DiskService(store, bus, disks), new InterfaceService(bus, new NetworkHost(options.Network, addresses, log), addresses, options.Network));
     }
 
     // Without the module, pages are mapped by their frames.

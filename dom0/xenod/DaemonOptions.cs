@@ -2,6 +2,7 @@
 using System.Net;
 using Xenod.Networks;
 using Xenod.Xenstore;
+using Xenolith.Toolstack.BootDisks;
 
 namespace Xenod;
 
@@ -31,4 +32,7 @@ internal sealed record DaemonOptions
 
     /// <summary>Holds unpacked kernels.</summary>
     public string Kernels { get; init; } = "/var/cache/xenolith/kernels";
+
+    /// <summary>Holds kernels and RAM disks of domains that boot from their own disks.</summary>
+    public string BootFiles { get; init; } = BootFileStore.DefaultDirectory;
 }

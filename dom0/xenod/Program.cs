@@ -14,6 +14,7 @@ Option<FileInfo?> apiToken = new("--token-file") { Description = "file with the 
 Option<string> state = new("--state") { Description = "directory for the records of domains, empty after a boot of the machine", DefaultValueFactory = _ => usual.State };
 Option<string> consoles = new("--consoles") { Description = "directory for what domains have said", DefaultValueFactory = _ => usual.Consoles };
 Option<string> kernels = new("--kernels") { Description = "directory for unpacked kernels", DefaultValueFactory = _ => usual.Kernels };
+Option<string> bootFiles = new("--boot-files") { Description = "directory for kernels and RAM disks of domains that boot from their own disks", DefaultValueFactory = _ => usual.BootFiles };
 Option<string> storeSocket = new("--xenstore-socket") { Description = "where xenstore listens", DefaultValueFactory = _ => usual.Xenstore.Socket };
 Option<string> storeJournal = new("--xenstore-journal") { Description = "where xenstore keeps its state, empty after a boot of the machine", DefaultValueFactory = _ => usual.Xenstore.Journal };
 Option<string> bridge = new("--bridge") { Description = "bridge of the private network", DefaultValueFactory = _ => usual.Network.Bridge };
@@ -22,7 +23,7 @@ Option<bool> storeOnly = new("--xenstore-only") { Description = "serve xenstore'
 
 RootCommand root = new("Serves the domains of this machine: xenstore, consoles, and an HTTP interface to make and end them. It needs root in Domain 0.")
 {
-    apiSocket, apiAddress, apiToken, state, consoles, kernels, bridge, network, storeSocket, storeJournal, storeOnly,
+    apiSocket, apiAddress, apiToken, state, consoles, kernels, bootFiles, bridge, network, storeSocket, storeJournal, storeOnly,
 };
 root.SetAction(async (arguments, cancellation) =>
 {
@@ -52,6 +53,7 @@ root.SetAction(async (arguments, cancellation) =>
                 State = arguments.GetValue(state)!,
                 Consoles = arguments.GetValue(consoles)!,
                 Kernels = arguments.GetValue(kernels)!,
+                BootFiles = arguments.GetValue(bootFiles)!,
                 Network = usual.Network with { Bridge = arguments.GetValue(bridge)!, Network = arguments.GetValue(network) },
             },
             Log,

@@ -7,10 +7,10 @@ using System.Threading.Tasks;
 
 namespace Xenolith.MetalTests;
 
-/// <summary>Waits for what the console says; a test never waits for time to pass. The timeout only ends a machine that hangs.</summary>
+/// <summary>Waits for what the console says; a test never waits for time to pass. The timeout only ends a machine that hangs, on however slow a host.</summary>
 internal sealed class BootedMachine : IDisposable
 {
-    private const int UsualTimeoutSeconds = 240;
+    private const int UsualTimeoutSeconds = 600;
 
     private readonly Process _process;
     private readonly StringBuilder _console = new();
@@ -143,7 +143,7 @@ internal sealed class BootedMachine : IDisposable
         _process.Dispose();
     }
 
-    private static string Tail(string console) => console[Math.Max(0, console.Length - 4000)..];
+    private static string Tail(string console) => console[Math.Max(0, console.Length - 2500)..];
 
     private async Task Read(System.IO.StreamReader stream)
     {

@@ -15,6 +15,14 @@ internal readonly record struct DiskTarget(string Path, bool IsBlockDevice, stri
     private const uint BlockKind = 0x6000;
     private const uint FileKind = 0x8000;
 
+    /// <summary>Bytes of an open file or block device.</summary>
+    internal static unsafe long LengthOf(SafeFileHandle disk)
+    {
+        const nuint GetBytes = 0x80081272;
+        ulong bytes;
+        return LibC.Control(disk, GetBytes, &bytes) == 0 ? (long)bytes : RandomAccess.GetLength(disk);
+    }
+
     /// <summary>Looks at a path.</summary>
     /// <exception cref="IOException">There is nothing, or something that cannot be a disk.</exception>
     internal static unsafe DiskTarget Of(string path)

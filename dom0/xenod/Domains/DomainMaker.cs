@@ -9,7 +9,7 @@ using Xenolith.Toolstack.Xenstore;
 namespace Xenod.Domains;
 
 /// <summary>The steps of a domain's start and end, each of which knows how to be undone.</summary>
-internal sealed class DomainMaker(ControlInterface control, DomainBuilder builder, IXenstore store, DomainNodes nodes, ConsoleService consoles, DomainDevices devices, TimeProvider clock)
+internal sealed class DomainMaker(ControlInterface control, DomainBuilder builder, IXenstore store, DomainNodes nodes, ConsoleService consoles, DomainDevices devices, BootLoader loader, TimeProvider clock)
 {
     /// <summary>Makes a domain, paused. When it cannot be made, nothing is left of it.</summary>
     /// <returns>The record with all that is to be known of the domain.</returns>
@@ -18,7 +18,9 @@ internal sealed class DomainMaker(ControlInterface control, DomainBuilder builde
         Stack<Func<Task>> undo = new();
         try
         {
-            BuiltDomain built = await builder.BuildAsync(RequestOf(record, configuration), null, cancellation).ConfigureAwait(false);
+            DeviceSettings settings = record.Devices ?? DeviceSettings.Of(configuration);
+            DomainConfiguration bootable = configuration.Kernel is null ? await loader.LoadAsync(configuration, settings, cancellation).ConfigureAwait(false) : configuration;
+            BuiltDomain built = await builder.BuildAsync(RequestOf(record, bootable), null, cancellation).ConfigureAwait(false);
             undo.Push(() => Run(() => control.Domains.Destroy(built.Id)));
             DateTimeOffset now = clock.GetUtcNow();
             undo.Push(() => nodes.RemoveAsync(built.Id, built.Uuid, CancellationToken.None));
@@ -26,7 +28,7 @@ internal sealed class DomainMaker(ControlInterface control, DomainBuilder builde
             undo.Push(() => store.ReleaseAsync(built.Id, CancellationToken.None));
             await store.IntroduceAsync(built.Id, built.XenstoreFrame, built.XenstorePort, cancellation).ConfigureAwait(false);
             undo.Push(() => devices.RemoveAllAsync(built.Id, isEnd: record.Started == default));
-            await devices.AttachAllAsync(built.Id, built.Uuid, record.Name, record.Devices ?? DeviceSettings.Of(configuration), cancellation).ConfigureAwait(false);
+            await devices.AttachAllAsync(built.Id, built.Uuid, record.Name, settings, cancellation).ConfigureAwait(false);
             long start = consoles.Attach(built.Uuid, built.Id, built.ConsoleFrame, built.ConsolePort, null);
             return record with { Id = built.Id, ConsoleFrame = built.ConsoleFrame, ConsolePort = built.ConsolePort, ConsoleStart = start, Started = now, Ended = null };
         }

@@ -6,6 +6,7 @@ using Xenod.Consoles;
 using Xenod.Devices;
 using Xenod.Events;
 using Xenolith.Abi;
+using Xenolith.Toolstack.BootDisks;
 using Xenolith.Toolstack.Building;
 using Xenolith.Toolstack.Configuration;
 using Xenolith.Toolstack.Daemon;
@@ -122,7 +123,7 @@ internal sealed partial class DomainManager(
     public async Task<CreatedDomain> CreateAsync(Guid uuid, JsonElement settings, bool isPaused, CancellationToken cancellation)
     {
         DomainConfiguration configuration = DomainConfigurationReader.Read(DomainSettingsJson.Parse(settings), out IReadOnlyList<string> warnings);
-        RefuseWhatIsNotHere(uuid, configuration);
+        RefuseAnotherUuid(uuid, configuration);
         ManagedDomain domain = Enter(uuid, settings, configuration, out bool isNew);
         await domain.Gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
@@ -230,16 +231,11 @@ internal sealed partial class DomainManager(
         return consoles.Find(uuid) ?? throw new DomainServiceException(Refusal.NotFound, $"of domain '{domain}' no console is kept: this daemon has not made it");
     }
 
-    private static void RefuseWhatIsNotHere(Guid uuid, DomainConfiguration configuration)
+    private static void RefuseAnotherUuid(Guid uuid, DomainConfiguration configuration)
     {
         if (configuration.Uuid is not null && configuration.Uuid != uuid)
         {
             throw new DomainServiceException(Refusal.Invalid, $"the configuration has the uuid {configuration.Uuid}, the request {uuid}; leave it out of the configuration");
-        }
-
-        if (configuration.Kernel is null)
-        {
-            throw new DomainServiceException(Refusal.Invalid, "a kernel on the guest's own disk cannot be read yet: name a kernel file of Domain 0");
         }
     }
 
@@ -529,7 +525,7 @@ internal sealed partial class DomainManager(
         NotEnoughMemoryException => new DomainServiceException(Refusal.NoRoom, exception.Message, exception),
         NoSuchDomainException => new DomainServiceException(Refusal.NotFound, exception.Message, exception),
         DomainBuildException { InnerException: NotEnoughMemoryException } => new DomainServiceException(Refusal.NoRoom, exception.Message, exception),
-        KernelException or FormatException => new DomainServiceException(Refusal.Invalid, exception.Message, exception),
+        KernelException or BootDiskException or FormatException => new DomainServiceException(Refusal.Invalid, exception.Message, exception),
         DomainBuildException or XenException or DeviceException => new DomainServiceException(Refusal.Failed, exception.Message, exception),
         _ => exception,
     };

@@ -3,6 +3,8 @@ using System.Text.Json;
 using Xenod.Domains;
 using Xenolith.Abi;
 using Xenolith.Toolstack.Daemon;
+using Xenolith.Toolstack.Tests.BootDisks;
+using Xenolith.Toolstack.Tests.Building;
 using Xenolith.Toolstack.Tests.Support;
 using Xenolith.Toolstack.Xenstore;
 
@@ -69,6 +71,30 @@ public sealed class DomainDevicesTests : IAsyncLifetime
         Assert.Contains("is a disk of domain", refused.Message, StringComparison.Ordinal);
         Assert.Single(_daemon.Disks.Served);
         Assert.Equal(["Domain-0", "web"], (await Manager.ListAsync(Cancellation)).Select(domain => domain.Name));
+    }
+
+    [Fact]
+    public async Task WithoutAKernelADomainBootsFromItsFirstDisk()
+    {
+        using DiskImage image = new();
+        image.Write("boot/grub/grub.cfg", DiskImage.Menu);
+        image.Write("boot/vmlinuz-6", await File.ReadAllBytesAsync(_machine.Kernel, Cancellation));
+        image.Write("boot/initrd.img-6", "a RAM disk");
+        string disk = image.Format("-t", "ext4");
+        string settings = $$"""{"name": "web", "bootloader": "pygrub", "extra": "single", "memory": 24, "disk": ["{{disk}},raw,xvda,w"]}""";
+        await Manager.CreateAsync(_uuid, JsonDocument.Parse(settings).RootElement, false, Cancellation);
+        ushort id = (ushort)(await Manager.GetAsync("web", Cancellation)).Id!;
+        BuiltMemory memory = new(_daemon.Control, id);
+        byte[] expected = "root=/dev/xvda1 ro quiet single\0"u8.ToArray();
+        Assert.Equal(expected, memory.Read(memory.StartInfoAddress + StartInfoLayout.CommandLine, expected.Length));
+        Assert.Equal((ulong)"a RAM disk".Length, memory.StartInfo(StartInfoLayout.ModuleBytes));
+        await Manager.DestroyAsync("web", Cancellation);
+
+        string empty = settings.Replace(disk, _disk, StringComparison.Ordinal);
+        DomainServiceException refused = await Assert.ThrowsAsync<DomainServiceException>(() => Manager.CreateAsync(_uuid, JsonDocument.Parse(empty).RootElement, false, Cancellation));
+        Assert.Equal(Refusal.Invalid, refused.Refusal);
+        Assert.Contains($"{_disk} cannot be booted from", refused.Message, StringComparison.Ordinal);
+        Assert.False(_machine.HasRecords);
     }
 
     [Fact]

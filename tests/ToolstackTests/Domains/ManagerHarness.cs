@@ -8,6 +8,7 @@ using Xenod.Domains;
 using Xenod.Events;
 using Xenod.Networks;
 using Xenod.Xenstore;
+using Xenolith.Toolstack.BootDisks;
 using Xenolith.Toolstack.Building;
 using Xenolith.Toolstack.Consoles;
 using Xenolith.Toolstack.Daemon;
@@ -44,7 +45,7 @@ internal sealed class ManagerHarness : IAsyncDisposable
         DeviceBus bus = new(Store, TimeSpan.FromSeconds(5));
         DomainDevices devices = new(new DiskService(Store, bus, Disks), new InterfaceService(bus, Network, addresses, network));
         _kernel = FakeBackEnds.Start(Store, _stop.Token);
-        DomainMaker maker = new(Control, new DomainBuilder(Control, new KernelCache(Path("kernels"))), Store, nodes, _consoles, devices, machine.Clock);
+        DomainMaker maker = new(Control, new DomainBuilder(Control, new KernelCache(Path("kernels"))), Store, nodes, _consoles, devices, new BootLoader(Disks, new BootFileStore(Path("boot"))), machine.Clock);
         Manager = new DomainManager(Control, maker, nodes, devices, _consoles, new DomainRecords(Path("domains")), Events = new EventLog(machine.Clock), machine.Clock, Log.Add);
     }
 
