@@ -50,7 +50,7 @@ internal static class Daemon
         await manager.AdoptAsync(cancellation);
 
         ApiOptions api = new(options.ApiSocket, options.ApiAddress, options.ApiToken);
-        await using WebApplication http = ApiServer.Create(api, manager, events);
+        await using WebApplication http = ApiServer.Create(api, manager, new MachineService(control), events);
         await ApiServer.StartAsync(http, api, cancellation);
         ready($"xenstore listens at {options.Xenstore.Socket}, HTTP at {options.ApiSocket}");
         Task first = await Task.WhenAny(manager.RunAsync(cancellation), LookAtEndsAsync(ends, server, manager, cancellation), server.Completion);

@@ -75,6 +75,13 @@ public sealed class DaemonClient : IDisposable
     public Task ChangeAsync(string domain, DomainChange change, CancellationToken cancellation = default)
         => DoAsync(HttpMethod.Patch, Path(domain), JsonContent.Create(change, DaemonJson.Default.DomainChange), cancellation);
 
+    /// <summary>The virtual processors of a domain.</summary>
+    public async Task<IReadOnlyList<VcpuView>> ListVcpusAsync(string domain, CancellationToken cancellation = default)
+        => (await ReadAsync(HttpMethod.Get, $"{Path(domain)}/vcpus", null, DaemonJson.Default.VcpuList, cancellation).ConfigureAwait(false)).Vcpus;
+
+    /// <summary>What the machine has.</summary>
+    public Task<MachineView> GetMachineAsync(CancellationToken cancellation = default) => ReadAsync(HttpMethod.Get, "machine", null, DaemonJson.Default.MachineView, cancellation);
+
     /// <summary>The disks of a domain.</summary>
     public async Task<IReadOnlyList<DiskView>> ListDisksAsync(string domain, CancellationToken cancellation = default)
         => (await ReadAsync(HttpMethod.Get, $"{Path(domain)}/disks", null, DaemonJson.Default.DiskList, cancellation).ConfigureAwait(false)).Disks;

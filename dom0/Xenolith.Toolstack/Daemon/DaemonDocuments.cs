@@ -21,6 +21,41 @@ public sealed record CreatedDomain(DomainView Domain, bool IsNew, IReadOnlyList<
 /// <param name="Cap">Percent of one processor; 0 = no limit.</param>
 public sealed record DomainChange(int? Memory = null, int? Vcpus = null, int? Weight = null, int? Cap = null);
 
+/// <summary>A virtual processor, at one moment.</summary>
+/// <param name="Vcpu">Its number in the domain.</param>
+/// <param name="State">offline, running, runnable or blocked.</param>
+/// <param name="Processor">The processor that it is on, or was last; null while it is offline.</param>
+/// <param name="CpuNanoseconds">Processor time it has had.</param>
+/// <param name="Affinity">The processors that it has to run on.</param>
+/// <param name="SoftAffinity">The processors that it had better run on.</param>
+public sealed record VcpuView(int Vcpu, string State, int? Processor, long CpuNanoseconds, IReadOnlyList<int> Affinity, IReadOnlyList<int> SoftAffinity);
+
+/// <summary>The virtual processors of a domain.</summary>
+public sealed record VcpuList(IReadOnlyList<VcpuView> Vcpus);
+
+/// <summary>A kernel of Domain 0's that domains can be made of.</summary>
+/// <param name="Path">Its file.</param>
+/// <param name="RamDisk">The RAM disk that belongs to it, if there is one.</param>
+public sealed record InstalledKernel(string Path, string? RamDisk);
+
+/// <summary>What the machine has, at one moment.</summary>
+/// <param name="Hypervisor">The hypervisor's version.</param>
+/// <param name="ChangeSet">What it was built from.</param>
+/// <param name="Capabilities">Kinds of domains that it runs.</param>
+/// <param name="CommandLine">Its options.</param>
+/// <param name="Scheduler">Who divides the processors.</param>
+/// <param name="Processors">Processors in use.</param>
+/// <param name="Megahertz">Rate of the time-stamp counter.</param>
+/// <param name="TotalKiB">Memory that the hypervisor manages.</param>
+/// <param name="FreeKiB">Memory that no domain has.</param>
+/// <param name="ReservedKiB">Of the free memory: what is claimed for domains that are being made.</param>
+/// <param name="HasHardwareVirtualization">Domains with hardware virtualization can run.</param>
+/// <param name="Domains">How many there are, with Domain 0.</param>
+/// <param name="Kernels">Kernels in Domain 0's /boot, the newest first.</param>
+public sealed record MachineView(
+    string Hypervisor, string ChangeSet, IReadOnlyList<string> Capabilities, string CommandLine, string Scheduler, int Processors, uint Megahertz, long TotalKiB, long FreeKiB, long ReservedKiB,
+    bool HasHardwareVirtualization, int Domains, IReadOnlyList<InstalledKernel> Kernels);
+
 /// <summary>Something that has happened to a domain.</summary>
 /// <param name="Time">When.</param>
 /// <param name="Kind">Such as <c>domain.created</c>.</param>
@@ -41,6 +76,8 @@ public sealed record Problem(int? Status, string? Title, string? Detail);
 [JsonSerializable(typeof(CreatedDomain))]
 [JsonSerializable(typeof(DomainChange))]
 [JsonSerializable(typeof(DomainEvent))]
+[JsonSerializable(typeof(VcpuList))]
+[JsonSerializable(typeof(MachineView))]
 [JsonSerializable(typeof(DiskList))]
 [JsonSerializable(typeof(DiskRequest))]
 [JsonSerializable(typeof(InterfaceList))]

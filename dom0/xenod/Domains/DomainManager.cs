@@ -225,6 +225,20 @@ internal sealed partial class DomainManager(
         events.Add("domain.changed", view.Uuid, view.Name);
     }
 
+    public async Task<IReadOnlyList<VcpuView>> ListVcpusAsync(string domain, CancellationToken cancellation)
+    {
+        DomainView view = await BuiltAsync(domain, cancellation).ConfigureAwait(false);
+        ushort id = (ushort)view.Id!;
+        try
+        {
+            return [.. Enumerable.Range(0, control.Domains.Get(id).MaximumVcpus).Select(number => ViewOf(id, control.Vcpus.Get(id, number)))];
+        }
+        catch (XenException exception)
+        {
+            throw Refused(exception);
+        }
+    }
+
     public async Task<IGuestConsole> ConsoleAsync(string domain, CancellationToken cancellation)
     {
         Guid uuid = Find(domain)?.Record.Uuid ?? (Guid.TryParseExact(domain, "D", out Guid named) ? named : (await GetAsync(domain, cancellation).ConfigureAwait(false)).Uuid);
@@ -518,6 +532,14 @@ internal sealed partial class DomainManager(
             _ => DomainState.Running,
         };
         return new DomainView(found.Uuid, found.Id, name, state, (long)found.Pages * 4, (long)found.MaximumPages * 4, found.OnlineVcpus, found.ProcessorTime.Ticks * 100);
+    }
+
+    private VcpuView ViewOf(ushort domain, VcpuInformation vcpu)
+    {
+        string state = vcpu switch { { IsOnline: false } => "offline", { IsRunning: true } => "running", { IsBlocked: true } => "blocked", _ => "runnable" };
+        return new VcpuView(
+            vcpu.Vcpu, state, vcpu.IsOnline ? vcpu.Processor : null, vcpu.ProcessorTime.Ticks * 100,
+            control.Vcpus.GetAffinity(domain, vcpu.Vcpu), control.Vcpus.GetAffinity(domain, vcpu.Vcpu, isHard: false));
     }
 
     private static Exception Refused(Exception exception) => exception switch

@@ -42,6 +42,8 @@ internal interface IDomainService
 
     Task ChangeAsync(string domain, DomainChange change, CancellationToken cancellation);
 
+    Task<IReadOnlyList<VcpuView>> ListVcpusAsync(string domain, CancellationToken cancellation);
+
     Task<IReadOnlyList<DiskView>> ListDisksAsync(string domain, CancellationToken cancellation);
 
     /// <summary>Gives a running domain a disk, described as in an xl.cfg file.</summary>

@@ -11,6 +11,8 @@ namespace Xenod.Http;
 [JsonSerializable(typeof(CreatedDomain))]
 [JsonSerializable(typeof(DomainChange))]
 [JsonSerializable(typeof(DomainEvent))]
+[JsonSerializable(typeof(VcpuList))]
+[JsonSerializable(typeof(MachineView))]
 [JsonSerializable(typeof(DiskList))]
 [JsonSerializable(typeof(DiskRequest))]
 [JsonSerializable(typeof(InterfaceList))]

@@ -2,6 +2,7 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Xenod.Domains;
 using Xenod.Events;
+using Xenod.Machine;
 
 namespace Xenod.Http;
 
@@ -11,7 +12,7 @@ internal static class ApiServer
     private const int LargestRequest = 1024 * 1024;
 
     /// <summary>Makes the server; it listens when it is started.</summary>
-    internal static WebApplication Create(ApiOptions options, IDomainService domains, EventLog events)
+    internal static WebApplication Create(ApiOptions options, IDomainService domains, IMachineService machine, EventLog events)
     {
         if (options.Tcp is not null && string.IsNullOrEmpty(options.Token))
         {
@@ -21,6 +22,7 @@ internal static class ApiServer
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddSingleton(domains);
+        builder.Services.AddSingleton(machine);
         builder.Services.AddSingleton(events);
         builder.Services.AddOpenApi();
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));
@@ -44,6 +46,7 @@ internal static class ApiServer
         app.MapDevices();
         app.MapConsoles();
         app.MapEvents();
+        app.MapMachine();
         app.MapOpenApi("/v1/openapi.json");
         return app;
     }

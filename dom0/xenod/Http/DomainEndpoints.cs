@@ -19,6 +19,7 @@ internal static class DomainEndpoints
             .ProducesProblem(400).ProducesProblem(409).ProducesProblem(507);
         domains.MapPatch("/{domain}", ChangeAsync).WithName("changeDomain").WithSummary("Changes memory, vcpus, weight or cap").ProducesProblem(400).ProducesProblem(404);
         domains.MapDelete("/{domain}", DestroyAsync).WithName("destroyDomain").WithSummary("Ends a domain at once").ProducesProblem(404);
+        domains.MapGet("/{domain}/vcpus", ListVcpusAsync).WithName("listVcpus").WithSummary("The virtual processors of a domain").ProducesProblem(404);
         domains.MapPost("/{domain}/pause", PauseAsync).WithName("pauseDomain").WithSummary("Keeps it from running").ProducesProblem(404);
         domains.MapPost("/{domain}/unpause", UnpauseAsync).WithName("unpauseDomain").WithSummary("Lets it run again").ProducesProblem(404).ProducesProblem(409);
         domains.MapPost("/{domain}/shutdown", ShutdownAsync).WithName("shutdownDomain").WithSummary("Asks the guest to power off").ProducesProblem(404).ProducesProblem(409);
@@ -49,6 +50,9 @@ internal static class DomainEndpoints
         await service.DestroyAsync(domain, cancellation);
         return TypedResults.NoContent();
     }
+
+    private static async Task<Ok<VcpuList>> ListVcpusAsync(string domain, IDomainService service, CancellationToken cancellation)
+        => TypedResults.Ok(new VcpuList(await service.ListVcpusAsync(domain, cancellation)));
 
     private static async Task<NoContent> PauseAsync(string domain, IDomainService service, CancellationToken cancellation)
     {

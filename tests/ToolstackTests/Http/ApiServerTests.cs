@@ -33,7 +33,7 @@ public sealed class ApiServerTests : IAsyncLifetime
     {
         _domains = new FakeDomains(_directory);
         _options = new ApiOptions(Path.Combine(_directory, "run", "xenod.sock"), new IPEndPoint(IPAddress.Loopback, 0), "secret");
-        _server = ApiServer.Create(_options, _domains, _events);
+        _server = ApiServer.Create(_options, _domains, new FakeMachine(), _events);
         _handler = new SocketsHttpHandler
         {
             ConnectCallback = async (_, cancellation) =>
@@ -139,7 +139,7 @@ public sealed class ApiServerTests : IAsyncLifetime
 
     [Fact]
     public void ATcpAddressWithoutATokenIsRefused()
-        => Assert.Throws<ArgumentException>(() => ApiServer.Create(_options with { Token = null }, _domains, _events));
+        => Assert.Throws<ArgumentException>(() => ApiServer.Create(_options with { Token = null }, _domains, new FakeMachine(), _events));
 
     [Fact]
     public async Task AReaderOfEventsGoesOnWhereItStopped()
@@ -187,6 +187,31 @@ public sealed class ApiServerTests : IAsyncLifetime
         (await PutAsync(_uuid, Domain)).Dispose();
         using HttpResponseMessage answer = await _client.GetAsync("/v1/domains/web/console", Cancellation);
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task TheMachineTellsWhatItHas()
+    {
+        JsonElement machine = await _client.GetFromJsonAsync<JsonElement>("/v1/machine", Cancellation);
+        Assert.Equal(524_288, machine.GetProperty("freeKiB").GetInt64());
+        Assert.False(machine.GetProperty("hasHardwareVirtualization").GetBoolean());
+        Assert.Equal("/boot/initrd.img-6", machine.GetProperty("kernels")[0].GetProperty("ramDisk").GetString());
+        Assert.Equal("[boot] hello\n", await _client.GetStringAsync("/v1/machine/log", Cancellation));
+    }
+
+    [Fact]
+    public async Task PrometheusReadsFiguresOfEachDomain()
+    {
+        (await PutAsync(_uuid, Domain)).Dispose();
+        using HttpResponseMessage answer = await _client.GetAsync("/metrics", Cancellation);
+        Assert.Equal("0.0.4", answer.Content.Headers.ContentType!.Parameters.Single(one => one.Name == "version").Value);
+        string[] lines = (await answer.Content.ReadAsStringAsync(Cancellation)).Split('\n');
+        Assert.Contains("xenolith_memory_free_bytes 536870912", lines);
+        Assert.Contains("# TYPE xenolith_domain_cpu_seconds_total counter", lines);
+        Assert.Contains("xenolith_domain_state{domain=\"web\",id=\"1\",state=\"running\"} 1", lines);
+        Assert.Contains("xenolith_vcpu_cpu_seconds_total{domain=\"web\",id=\"1\",vcpu=\"0\"} 2.5", lines);
+        Assert.Contains("xenolith_disk_written_bytes_total{domain=\"web\",id=\"1\",device=\"51712\"} 20480", lines);
+        Assert.Contains("xenolith_interface_sent_packets_total{domain=\"web\",id=\"1\",interface=\"0\"} 20", lines);
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public sealed class DaemonClientTests : IAsyncLifetime
     {
         _domains = new FakeDomains(_directory);
         _options = new ApiOptions(Path.Combine(_directory, "xenod.sock"));
-        _server = ApiServer.Create(_options, _domains, _events);
+        _server = ApiServer.Create(_options, _domains, new FakeMachine(), _events);
         _client = new DaemonClient(_options.SocketPath);
     }
 

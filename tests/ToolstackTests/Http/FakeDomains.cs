@@ -60,6 +60,12 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
 
     public Task DetachDiskAsync(string domain, string name, bool isForced, CancellationToken cancellation) => Note($"detach {name} {isForced} from", domain);
 
+    public Task<IReadOnlyList<VcpuView>> ListVcpusAsync(string domain, CancellationToken cancellation)
+    {
+        Find(domain);
+        return Task.FromResult<IReadOnlyList<VcpuView>>([new VcpuView(0, "running", 1, 2_500_000_000, [0, 1], [0, 1])]);
+    }
+
     public Task<IReadOnlyList<InterfaceView>> ListInterfacesAsync(string domain, CancellationToken cancellation)
     {
         Find(domain);
