@@ -15,7 +15,12 @@ internal static class Daemon
     internal static bool IsThere => File.Exists(Socket);
 
     /// <summary>The domain that a command is about.</summary>
-    internal static Argument<string> MakeDomainArgument() => new("domain") { Description = "name, number or uuid of the domain" };
+    internal static Argument<string> MakeDomainArgument()
+    {
+        Argument<string> domain = new("domain") { Description = "name, number or uuid of the domain" };
+        Completion.OfDomains(domain);
+        return domain;
+    }
 
     /// <summary>Gives a command its work.</summary>
     internal static void Run(Command command, Func<DaemonClient, ParseResult, CancellationToken, Task<int>> work)

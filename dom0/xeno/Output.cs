@@ -1,7 +1,9 @@
 // What commands print.
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Spectre.Console;
+using Xeno.Commands;
 using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Hypercalls;
 
@@ -12,7 +14,21 @@ internal static class Output
 {
     private static readonly IAnsiConsole s_console = AnsiConsole.Create(new AnsiConsoleSettings());
 
+    internal static IAnsiConsole Terminal => s_console;
+
     internal static void WriteTable(IReadOnlyList<string> columns, IEnumerable<string[]> rows, params ReadOnlySpan<int> rightAligned)
+    {
+        Table table = MakeTable(columns, rightAligned);
+        foreach (string[] row in rows)
+        {
+            AddRow(table, row);
+        }
+
+        s_console.Write(table);
+    }
+
+    /// <summary>A table without rows.</summary>
+    internal static Table MakeTable(IReadOnlyList<string> columns, params ReadOnlySpan<int> rightAligned)
     {
         Table table = new() { Border = TableBorder.None };
         for (int i = 0; i < columns.Count; i++)
@@ -21,12 +37,19 @@ internal static class Output
             table.AddColumn(rightAligned.Contains(i) ? column.RightAligned() : column);
         }
 
-        foreach (string[] row in rows)
-        {
-            table.AddRow(row.Select(cell => new Text(cell)));
-        }
+        return table;
+    }
 
-        s_console.Write(table);
+    /// <summary>Adds a row; what is in it is no markup.</summary>
+    internal static void AddRow(Table table, params string[] row) => table.AddRow(row.Select(cell => new Text(cell)));
+
+    /// <summary>Does what takes long, with a sign of life where a person looks on.</summary>
+    internal static async Task<T> WaitAsync<T>(string what, Task<T> work)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        return Console.IsErrorRedirected || Console.IsOutputRedirected || !console.Profile.Capabilities.Interactive
+            ? await work
+            : await console.Status().StartAsync(Markup.Escape(what), _ => work);
     }
 
     internal static void WriteJson(MachineReport report) => Console.WriteLine(JsonSerializer.Serialize(report, OutputJson.Default.MachineReport));
@@ -36,6 +59,8 @@ internal static class Output
     internal static void WriteJson(IReadOnlyList<DiskView> disks) => Console.WriteLine(JsonSerializer.Serialize(disks, OutputJson.Default.IReadOnlyListDiskView));
 
     internal static void WriteJson(IReadOnlyList<InterfaceView> interfaces) => Console.WriteLine(JsonSerializer.Serialize(interfaces, OutputJson.Default.IReadOnlyListInterfaceView));
+
+    internal static void WriteJson(IReadOnlyList<DomainVcpus> domains) => Console.WriteLine(JsonSerializer.Serialize(domains, OutputJson.Default.IReadOnlyListDomainVcpus));
 
     internal static void WriteJson(DomainEvent one) => Console.WriteLine(JsonSerializer.Serialize(one, EventJson.Default.DomainEvent));
 
@@ -107,6 +132,8 @@ internal sealed record CreationReport(int Id, Guid Uuid, double Milliseconds);
 [JsonSerializable(typeof(MachineReport))]
 [JsonSerializable(typeof(IReadOnlyList<DomainReport>))]
 [JsonSerializable(typeof(CreationReport))]
+[JsonSerializable(typeof(JsonObject))]
+[JsonSerializable(typeof(IReadOnlyList<DomainVcpus>))]
 [JsonSerializable(typeof(IReadOnlyList<DiskView>))]
 [JsonSerializable(typeof(IReadOnlyList<InterfaceView>))]
 internal sealed partial class OutputJson : JsonSerializerContext;

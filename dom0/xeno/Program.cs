@@ -5,8 +5,10 @@ using Xeno.Commands;
 RootCommand root = new("Controls the domains of this machine, by the daemon xenod; without it what the hypervisor alone can do. It needs root in Domain 0.")
 {
     CreateCommand.Make(),
+    RunCommand.Make(),
     ListCommand.Make(),
     InfoCommand.Make(),
+    TopCommand.Make(),
     ConsoleCommand.Make(),
     LifeCommands.Pause(),
     LifeCommands.Unpause(),
@@ -16,6 +18,7 @@ RootCommand root = new("Controls the domains of this machine, by the daemon xeno
     ChangeCommands.Memory(),
     ChangeCommands.Vcpus(),
     ChangeCommands.Share(),
+    VcpuListCommand.Make(),
     DeviceCommands.AttachDisk(),
     DeviceCommands.DetachDisk(),
     DeviceCommands.ListDisks(),
@@ -26,5 +29,6 @@ RootCommand root = new("Controls the domains of this machine, by the daemon xeno
     DoctorCommand.Make(),
     DmesgCommand.Make(),
     EventsCommand.Make(),
+    CompletionCommand.Make(),
 };
 return await root.Parse(args).InvokeAsync();

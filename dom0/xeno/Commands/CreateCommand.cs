@@ -49,7 +49,8 @@ internal static class CreateCommand
         document.Set("kernel", FullPath(configuration.Kernel));
         document.Set("ramdisk", FullPath(configuration.Ramdisk));
         long begin = Stopwatch.GetTimestamp();
-        CreatedDomain created = await daemon.CreateAsync(configuration.Uuid ?? Guid.NewGuid(), document.ToJson(), parsed.GetValue(s_paused), cancellation);
+        CreatedDomain created = await Output.WaitAsync(
+            $"making '{configuration.Name}'", daemon.CreateAsync(configuration.Uuid ?? Guid.NewGuid(), document.ToJson(), parsed.GetValue(s_paused), cancellation));
         Report(configuration.Name, created.Domain.Id ?? 0, created.Domain.Uuid, Stopwatch.GetElapsedTime(begin), parsed.GetValue(s_json));
         if (parsed.GetValue(s_console))
         {

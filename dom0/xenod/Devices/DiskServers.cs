@@ -1,6 +1,5 @@
 // Block devices of Domain 0: as they are, of files by loop, of QEMU's images by a user-space server.
 using System.Globalization;
-using Xenod.Machine;
 using Xenolith.Toolstack.Configuration;
 using Xenolith.Toolstack.Interop;
 

@@ -2,10 +2,10 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Xenod.Domains;
-using Xenod.Machine;
 using Xenolith.Toolstack.Configuration;
 using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Devices;
+using Xenolith.Toolstack.Interop;
 using Xenolith.Toolstack.Xenstore;
 
 namespace Xenod.Devices;

@@ -1,8 +1,8 @@
 // Fetches kernels from the disks of domains.
 using Xenod.Devices;
-using Xenod.Machine;
 using Xenolith.Toolstack.BootDisks;
 using Xenolith.Toolstack.Configuration;
+using Xenolith.Toolstack.Interop;
 
 namespace Xenod.Domains;
 

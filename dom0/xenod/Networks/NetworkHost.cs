@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Xenod.Machine;
+using Xenolith.Toolstack.Interop;
 using Xenolith.Toolstack.Networks;
 
 namespace Xenod.Networks;

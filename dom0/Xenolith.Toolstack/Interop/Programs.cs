@@ -2,7 +2,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 
-namespace Xenod.Machine;
+namespace Xenolith.Toolstack.Interop;
 
 /// <summary>A program could not be run, or failed; the message says which, and what it said.</summary>
 internal sealed class ProgramException(string message) : Exception(message);
