@@ -42,10 +42,10 @@ public sealed class LinuxToolstackTests
         ]);
         machine.OpenShell();
         machine.Run("modprobe xen-privcmd; modprobe xen-evtchn");
-        Assert.Contains("xen-3.0-x86_64", machine.Run("/tests/xeno info"), StringComparison.Ordinal);
+        Assert.Contains("xen-3.0-x86_64", machine.Run("xeno info"), StringComparison.Ordinal);
 
         // The guest ends by asking for a reboot, which xeno tells with its exit status.
-        const string Hello = "/tests/xeno create /tests/hello.cfg --console || [ $? -eq 1 ]";
+        const string Hello = "xeno create /tests/hello.cfg --console || [ $? -eq 1 ]";
         machine.Run(Hello);
         string free = FreeMemory(machine);
         for (int cycle = 0; cycle < 3; cycle++)
@@ -55,16 +55,16 @@ public sealed class LinuxToolstackTests
             Assert.Contains("has shut down: Reboot", said, StringComparison.Ordinal);
         }
 
-        machine.Type("/tests/xeno create /tests/web.cfg --console &");
+        machine.Type("xeno create /tests/plain.cfg --console &");
         machine.WaitFor("domain 'web' is number ");
         string number = machine.WaitFor(",");
         machine.WaitFor("web: userland after");
-        machine.Run($"/tests/xeno pause {number}");
-        string[] row = Row(machine.Run("/tests/xeno list"), number);
+        machine.Run($"xeno pause {number}");
+        string[] row = Row(machine.Run("xeno list"), number);
         Assert.Equal((number, "128", "2", "paused"), (row[0], row[2], row[3], row[4]));
-        machine.Run($"/tests/xeno unpause {number}");
-        Assert.NotEqual("paused", Row(machine.Run("/tests/xeno list"), number)[4]);
-        machine.Type($"/tests/xeno destroy {number}");
+        machine.Run($"xeno unpause {number}");
+        Assert.NotEqual("paused", Row(machine.Run("xeno list"), number)[4]);
+        machine.Type($"xeno destroy {number}");
         machine.WaitFor($"domain {number} is gone");
         machine.Run("wait");
         Assert.Equal(free, FreeMemory(machine));
@@ -90,23 +90,23 @@ public sealed class LinuxToolstackTests
         machine.OpenShell();
         StartDaemon(machine);
         string free = FreeMemory(machine);
-        machine.Run("/tests/xeno create /tests/web.cfg");
+        machine.Run("xeno create /tests/plain.cfg");
         WaitForConsole(machine, "web", "web: userland after");
-        Assert.Equal("web", Row(machine.Run("/tests/xeno list"), "1")[1]);
-        machine.Run("/tests/xeno pause web");
-        Assert.Equal("paused", Row(machine.Run("/tests/xeno list"), "1")[4]);
-        machine.Run("/tests/xeno unpause web");
+        Assert.Equal("web", Row(machine.Run("xeno list"), "1")[1]);
+        machine.Run("xeno pause web");
+        Assert.Equal("paused", Row(machine.Run("xeno list"), "1")[4]);
+        machine.Run("xeno unpause web");
 
         machine.Run("kill -9 $(pidof xenod); rm /tmp/xenod.log");
         StartDaemon(machine);
-        Assert.Contains("web: userland after", machine.Run("/tests/xeno console --log web"), StringComparison.Ordinal);
-        machine.Run("/tests/xeno shutdown --wait web");
-        Assert.DoesNotContain("web", machine.Run("/tests/xeno list"), StringComparison.Ordinal);
+        Assert.Contains("web: userland after", machine.Run("xeno console --log web"), StringComparison.Ordinal);
+        machine.Run("xeno shutdown --wait web");
+        Assert.DoesNotContain("web", machine.Run("xeno list"), StringComparison.Ordinal);
         Assert.Equal(free, FreeMemory(machine));
 
-        machine.Run("/tests/xeno create /tests/hello.cfg");
-        machine.Run("until [ $(/tests/xeno console --log hello | grep -c Success) -ge 2 ]; do sleep 1; done");
-        machine.Run("/tests/xeno destroy hello");
+        machine.Run("xeno create /tests/hello.cfg");
+        machine.Run("until [ $(xeno console --log hello | grep -c Success) -ge 2 ]; do sleep 1; done");
+        machine.Run("xeno destroy hello");
         Assert.Equal(free, FreeMemory(machine));
         machine.Type("poweroff");
         machine.WaitForExit();
@@ -115,15 +115,15 @@ public sealed class LinuxToolstackTests
     private static void StartDaemon(BootedMachine machine)
     {
         // Not a job of the shell's: the shell outlives its death.
-        machine.Run("setsid /tests/xenod </dev/null >/tmp/xenod.log 2>&1 & until grep -q listens /tmp/xenod.log; do sleep 1; done");
+        machine.Run("setsid xenod </dev/null >/tmp/xenod.log 2>&1 & until grep -q listens /tmp/xenod.log; do sleep 1; done");
     }
 
     private static void WaitForConsole(BootedMachine machine, string domain, string text)
-        => machine.Run($"until /tests/xeno console --log {domain} | grep -q '{text}'; do sleep 1; done");
+        => machine.Run($"until xeno console --log {domain} | grep -q '{text}'; do sleep 1; done");
 
     /// <summary>What xeno says is free; the shell's own words on jobs that have ended do not count.</summary>
     private static string FreeMemory(BootedMachine machine)
-        => Assert.Single(machine.Run("/tests/xeno info --json").Split('\n'), line => line.Contains("freeMebibytes", StringComparison.Ordinal));
+        => Assert.Single(machine.Run("xeno info --json").Split('\n'), line => line.Contains("freeMebibytes", StringComparison.Ordinal));
 
     private static string[] Row(string list, string number)
     {

@@ -13,6 +13,7 @@ public sealed class BootFileStore
     public const string DefaultDirectory = "/var/cache/xenolith/boot";
 
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+    private const string UsedSuffix = ".used";
     private const int Fewest = 16;
 
     private readonly string _directory;
@@ -46,7 +47,11 @@ public sealed class BootFileStore
             }
 
             string path = Path.Combine(_directory, digest);
-            if (!File.Exists(path))
+            bool isNew = !File.Exists(path);
+
+            // When it was used last stands beside it: its own times tell users that it is the same.
+            File.WriteAllBytes(path + UsedSuffix, []);
+            if (isNew)
             {
                 File.Move(part, path, overwrite: true);
                 Trim();
@@ -64,12 +69,14 @@ public sealed class BootFileStore
     {
         long total = 0;
         int count = 0;
-        foreach (FileInfo file in new DirectoryInfo(_directory).GetFiles().Where(file => file.Extension != ".part").OrderByDescending(file => file.LastAccessTimeUtc))
+        foreach (FileInfo mark in new DirectoryInfo(_directory).GetFiles("*" + UsedSuffix).OrderByDescending(mark => mark.LastWriteTimeUtc))
         {
-            total += file.Length;
+            FileInfo file = new(mark.FullName[..^UsedSuffix.Length]);
+            total += file.Exists ? file.Length : 0;
             if (++count > Fewest && total > _maximumBytes)
             {
                 file.Delete();
+                mark.Delete();
             }
         }
     }

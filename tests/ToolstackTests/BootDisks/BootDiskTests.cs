@@ -1,6 +1,7 @@
 // What a guest's disk boots.
 using Microsoft.Win32.SafeHandles;
 using Xenolith.Toolstack.BootDisks;
+using Xenolith.UnitTests.Support;
 
 namespace Xenolith.Toolstack.Tests.BootDisks;
 
@@ -89,7 +90,25 @@ public sealed class BootDiskTests : IDisposable
         BootFiles first = await ExtractAsync(_disk.Format("-t", "ext4"));
         BootFiles second = await ExtractAsync(_disk.Format("-t", "ext2"));
         Assert.Equal(first, second);
-        Assert.Equal(2, Directory.GetFiles(_disk.StorePath).Length);
+        Assert.Equal([first.Kernel, first.RamDisk!], Directory.GetFiles(_disk.StorePath).Where(file => !file.EndsWith(".used", StringComparison.Ordinal)).Order().OrderBy(file => file != first.Kernel));
+    }
+
+    [Fact]
+    public void WhatIsUsedStaysAndWhatIsNotMakesRoom()
+    {
+        BootFileStore store = new(_disk.StorePath, maximumBytes: 1);
+        string Keep(byte content) => store.Keep(to => to.WriteByte(content));
+        string used = Keep(0);
+        string unused = Keep(1);
+        for (byte content = 2; content < 60; content++)
+        {
+            Keep(content);
+            Assert.Equal(used, Keep(0));
+            Assert.True(File.Exists(used));
+        }
+
+        Assert.False(File.Exists(unused));
+        Assert.Equal(16, Directory.GetFiles(_disk.StorePath, "*.used").Length);
     }
 
     [Fact]
@@ -108,7 +127,7 @@ public sealed class BootDiskTests : IDisposable
 
     /// <summary>A guest may write what it likes: something is found or refused, and it takes no longer than a sound disk of its size.</summary>
     [Fact]
-    [Trait("Kind", "Random")]
+    [Trait(Soak.Kind, Soak.Random)]
     public async Task DamagedDisksAreReadOrRefused()
     {
         WriteSystem();
@@ -117,7 +136,7 @@ public sealed class BootDiskTests : IDisposable
             string image = _disk.Partition(_disk.Format("-t", kind, "-b", "1024"), isGpt: false);
             byte[] sound = await File.ReadAllBytesAsync(image, Cancellation);
             using SafeFileHandle file = File.OpenHandle(image, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
-            for (int round = 0; round < 150; round++)
+            for (int round = Soak.FirstSeed; round < Soak.FirstSeed + Soak.Count(150); round++)
             {
                 Random random = new(round);
                 List<int> places = [];
