@@ -16,6 +16,7 @@ internal sealed class BootedMachine : IDisposable
     private readonly StringBuilder _console = new();
     private readonly List<string> _arguments;
     private readonly Task _reader;
+    private int _taken;
     private int _seen;
     private int _commands;
 
@@ -30,6 +31,8 @@ internal sealed class BootedMachine : IDisposable
         ProcessStartInfo start = new(Repository.Path("x")) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add("boot");
         _arguments.ForEach(start.ArgumentList.Add);
+        int processors = _arguments.IndexOf("--cpus");
+        _taken = HostProcessors.Take(processors < 0 ? 1 : int.Parse(_arguments[processors + 1], System.Globalization.CultureInfo.InvariantCulture));
         _process = Process.Start(start)!;
         _reader = Task.WhenAll(Task.Run(() => Read(_process.StandardOutput)), Task.Run(() => Read(_process.StandardError)));
     }
@@ -141,6 +144,7 @@ internal sealed class BootedMachine : IDisposable
         }
 
         _process.Dispose();
+        HostProcessors.Give(Interlocked.Exchange(ref _taken, 0));
     }
 
     private static string Tail(string console) => console[Math.Max(0, console.Length - 2500)..];

@@ -73,8 +73,8 @@ need_machine() { need qemu-system-x86_64:qemu-system-x86; }
 
 need_image_tools() { need cpio:cpio depmod:kmod busybox:busybox-static dpkg-deb:dpkg gzip:gzip; }
 
-# What Domain 0's daemon calls for the network of guests.
-need_network_tools() { need ip:iproute2; need_file /usr/sbin/nft nftables; need_file /usr/sbin/dnsmasq dnsmasq-base; }
+# What Domain 0's daemon needs of the system: digests, and the network of guests.
+need_daemon_tools() { need_file /usr/lib/x86_64-linux-gnu/libssl.so.3 libssl3; need ip:iproute2; need_file /usr/sbin/nft nftables; need_file /usr/sbin/dnsmasq dnsmasq-base; }
 
 # What packs the kernels that the unpacker is tested with.
 need_packers() { need gzip:gzip xz:xz-utils zstd:zstd lz4:lz4; }

@@ -51,6 +51,18 @@ internal static class Programs
         }
     }
 
+    /// <summary>The same for a module that a kernel may have built in; what is missing after that, its first user names.</summary>
+    internal static async Task TryLoadModuleAsync(string module, CancellationToken cancellation)
+    {
+        try
+        {
+            await LoadModuleAsync(module, cancellation).ConfigureAwait(false);
+        }
+        catch (ProgramException)
+        {
+        }
+    }
+
     private static Process Start(string program, IEnumerable<string> arguments, bool hasInput)
     {
         ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = hasInput };

@@ -46,6 +46,7 @@ internal sealed class DiskServers : IDiskServers
     public async Task<IServedDisk> ServeAsync(DiskSpecification disk, CancellationToken cancellation)
     {
         DiskTarget target = DiskTarget.Of(disk.Target);
+        await Programs.TryLoadModuleAsync("xen-blkback", cancellation).ConfigureAwait(false);
         switch (disk.Format)
         {
             case DiskFormat.Raw when target.IsBlockDevice:

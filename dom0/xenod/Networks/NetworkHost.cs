@@ -80,7 +80,7 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
     {
         foreach (string module in s_modules)
         {
-            await LoadAsync(module, cancellation).ConfigureAwait(false);
+            await Programs.TryLoadModuleAsync(module, cancellation).ConfigureAwait(false);
         }
 
         string bridge = options.Bridge;
@@ -148,18 +148,6 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         catch (ArgumentException)
         {
             // It has ended already.
-        }
-    }
-
-    // A kernel that has it built in has no such module; what is missing after that, nft names.
-    private static async Task LoadAsync(string module, CancellationToken cancellation)
-    {
-        try
-        {
-            await Programs.LoadModuleAsync(module, cancellation).ConfigureAwait(false);
-        }
-        catch (ProgramException)
-        {
         }
     }
 
