@@ -99,7 +99,7 @@ public sealed record FirewallRule(string Text, FirewallAction Action, bool IsOut
         List<string> pattern = [];
         pattern.AddRange(source is null ? [] : [$"{FamilyOf(source)} saddr {source}"]);
         pattern.AddRange(target is null ? [] : [$"{FamilyOf(target)} daddr {target}"]);
-        pattern.AddRange(protocol is null ? [] : [ports is null ? (protocol == "icmp" ? "meta l4proto { icmp, ipv6-icmp }" : $"meta l4proto {protocol}") : $"{protocol} dport {ports}"]);
+        pattern.AddRange(protocol is null ? [] : [ports is null ? (protocol == "icmp" ? "meta l4proto { 1, 58 }" : $"meta l4proto {(protocol == "tcp" ? 6 : 17)}") : $"{protocol} dport {ports}"]);
         return new FirewallRule(text, action, isOutgoing, string.Join(' ', pattern), rate, null);
     }
 

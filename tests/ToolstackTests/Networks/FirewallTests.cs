@@ -13,8 +13,8 @@ public sealed class FirewallTests
     [InlineData("allow out", "add rule bridge xenolith sent_vif1.0  counter accept comment \"allow out\"")]
     [InlineData("deny in tcp port 22", "add rule bridge xenolith received_vif1.0 tcp dport 22 counter drop comment \"deny in tcp port 22\"")]
     [InlineData("deny udp port 1000-2000 to 192.0.2.0/24", "add rule bridge xenolith sent_vif1.0 ip daddr 192.0.2.0/24 udp dport 1000-2000 counter drop comment \"deny udp port 1000-2000 to 192.0.2.0/24\"")]
-    [InlineData("allow in icmp from 2001:db8::/32", "add rule bridge xenolith received_vif1.0 ip6 saddr 2001:db8::/32 meta l4proto { icmp, ipv6-icmp } counter accept comment \"allow in icmp from 2001:db8::/32\"")]
-    [InlineData("limit 10/second out tcp", "add rule bridge xenolith sent_vif1.0 meta l4proto tcp limit rate over 10/second counter drop comment \"limit 10/second out tcp\"")]
+    [InlineData("allow in icmp from 2001:db8::/32", "add rule bridge xenolith received_vif1.0 ip6 saddr 2001:db8::/32 meta l4proto { 1, 58 } counter accept comment \"allow in icmp from 2001:db8::/32\"")]
+    [InlineData("limit 10/second out tcp", "add rule bridge xenolith sent_vif1.0 meta l4proto 6 limit rate over 10/second counter drop comment \"limit 10/second out tcp\"")]
     [InlineData("forward tcp 8080 to 80", "add element ip xenolith forward_tcp { 8080 : 10.87.0.9 . 80 }")]
     public void ARuleBecomesALineOfItsInterfacesChain(string rule, string line)
         => Assert.Contains(line, FirewallScript.Apply(Interface(rule)).Split('\n'));
