@@ -20,6 +20,23 @@ unpack_package() {
   rm -rf "$work"
 }
 
+# copy_modules VERSION LIST ROOT: copies the modules that a file lists, of a kernel whose package is unpacked, below ROOT; those that it has built in are no files.
+copy_modules() {
+  local source module file
+  source=$(modules_of "$1")
+  while read -r module; do
+    file=$(find "$source/kernel" -name "$module.ko" -print -quit)
+    [ -z "$file" ] || install -D -m 644 "$file" "$3/lib/modules/$1/${file#"$source"/}"
+  done <"$2"
+}
+
+# modules_of VERSION: where the modules of a kernel whose package is unpacked are.
+modules_of() {
+  local directory=$packages/linux-image-$1/lib/modules/$1
+  [ -d "$directory" ] || directory=$packages/linux-image-$1/usr/lib/modules/$1
+  echo "$directory"
+}
+
 package_behind() { apt-cache depends "$1" 2>/dev/null | sed -n 's/^  Depends: \(linux-image-[0-9].*\)$/\1/p' | head -1; }
 
 # kernel_package FLAVOUR: the package that Debian's linux-image-FLAVOUR stands for now.

@@ -79,7 +79,7 @@ public static class BootDisk
         {
             if (system.TryFind(kernel) is { IsRegular: true })
             {
-                return new BootEntry(kernel, null, kernel, system.TryFind(ramDisk) is { IsRegular: true } ? [ramDisk] : [], "");
+                return new BootEntry(kernel, kernel, system.TryFind(ramDisk) is { IsRegular: true } ? [ramDisk] : [], "");
             }
         }
 

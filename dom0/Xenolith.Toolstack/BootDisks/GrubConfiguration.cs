@@ -15,7 +15,7 @@ internal sealed class GrubConfiguration
     // What GRUB itself sets for scripts made for several versions of it.
     private readonly Dictionary<string, string> _variables = new(StringComparer.Ordinal) { ["feature_menuentry_id"] = "y" };
     private readonly IReadOnlyDictionary<string, string> _environment;
-    private readonly Menu _menu = new("", null, null);
+    private readonly Menu _menu = new("", null);
     private readonly Stack<Block> _blocks = new();
     private int _entries;
 
@@ -130,7 +130,7 @@ internal sealed class GrubConfiguration
 
     private void DoSimple(List<string> words)
     {
-        Menu? entry = _blocks.FirstOrDefault(block => block.Menu is not null)?.Menu;
+        Menu? entry = InnermostMenu;
         switch (words[0])
         {
             case "set" when words.Count == 2 && words[1].Split('=', 2) is [string name, string value]:
@@ -156,6 +156,9 @@ internal sealed class GrubConfiguration
         }
     }
 
+    /// <summary>The entry or menu whose body is being run; null outside of all.</summary>
+    private Menu? InnermostMenu => _blocks.FirstOrDefault(block => block.Menu is not null)?.Menu;
+
     private bool IsRunning => _blocks.Count == 0 || _blocks.Peek().IsRunning;
 
     private bool InCondition([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Block? block) => _blocks.TryPeek(out block) && block.Kind == Kind.Condition;
@@ -178,12 +181,11 @@ internal sealed class GrubConfiguration
         }
 
         bool isRunning = IsRunning;
-        Menu? parent = _blocks.FirstOrDefault(block => block.Menu is not null)?.Menu ?? _menu;
         int id = words.IndexOf("--id");
-        Menu menu = new(words[1], id >= 0 && id + 1 < words.Count ? words[id + 1] : null, parent);
+        Menu menu = new(words[1], id >= 0 && id + 1 < words.Count ? words[id + 1] : null);
         if (isRunning)
         {
-            parent.Entries.Add(menu);
+            (InnermostMenu ?? _menu).Entries.Add(menu);
         }
 
         Open(new Block(Kind.Menu, isRunning) { Menu = menu });
@@ -231,7 +233,7 @@ internal sealed class GrubConfiguration
         internal Menu? Menu { get; init; }
     }
 
-    private sealed class Menu(string title, string? id, Menu? parent)
+    private sealed class Menu(string title, string? id)
     {
         internal List<Menu> Entries { get; } = [];
 
@@ -241,12 +243,12 @@ internal sealed class GrubConfiguration
 
         internal string CommandLine { get; set; } = "";
 
-        internal BootEntry ToEntry() => new(title, id, Kernel, RamDisks, CommandLine);
+        internal BootEntry ToEntry() => new(title, Kernel, RamDisks, CommandLine);
 
         /// <summary>The entry of a number, a title or an id, or of such names in menus within menus, divided by '&gt;'.</summary>
         internal Menu? Find(string name)
         {
-            Menu? direct = Entries.Find(entry => entry.HasName(name));
+            Menu? direct = Entries.Find(entry => entry.IsNamed(name));
             if (direct is not null)
             {
                 return direct;
@@ -263,6 +265,6 @@ internal sealed class GrubConfiguration
 
         internal Menu? FirstKernel() => Kernel is not null ? this : Entries.Select(entry => entry.FirstKernel()).FirstOrDefault(found => found is not null);
 
-        private bool HasName(string name) => parent is not null && (title == name || id == name);
+        private bool IsNamed(string name) => title == name || id == name;
     }
 }

@@ -1,6 +1,7 @@
 // What goes over the daemon's HTTP interface as JSON.
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Xenolith.Toolstack.Hypercalls;
 
 namespace Xenolith.Toolstack.Daemon;
 
@@ -54,7 +55,21 @@ public sealed record InstalledKernel(string Path, string? RamDisk);
 /// <param name="Kernels">Kernels in Domain 0's /boot, the newest first.</param>
 public sealed record MachineView(
     string Hypervisor, string ChangeSet, IReadOnlyList<string> Capabilities, string CommandLine, string Scheduler, int Processors, uint Megahertz, long TotalKiB, long FreeKiB, long ReservedKiB,
-    bool HasHardwareVirtualization, int Domains, IReadOnlyList<InstalledKernel> Kernels);
+    bool HasHardwareVirtualization, int Domains, IReadOnlyList<InstalledKernel> Kernels)
+{
+    private const int KibibytesPerPage = 4;
+
+    /// <summary>What the hypervisor tells; Domain 0's kernels are not its to know.</summary>
+    internal static MachineView Read(ControlInterface control)
+    {
+        HypervisorVersion version = control.Machine.GetVersion();
+        MachineInformation machine = control.Machine.Get();
+        return new MachineView(
+            version.ToString(), version.ChangeSet, version.Capabilities, version.CommandLine, control.Scheduling.GetScheduler().ToString(), machine.Processors, machine.Kilohertz / 1000,
+            (long)machine.TotalPages * KibibytesPerPage, (long)machine.FreePages * KibibytesPerPage, (long)machine.OutstandingPages * KibibytesPerPage,
+            machine.HasHardwareVirtualization, control.Domains.List().Count, []);
+    }
+}
 
 /// <summary>Something that has happened to a domain.</summary>
 /// <param name="Time">When.</param>

@@ -99,7 +99,7 @@ public sealed record FirewallRule(string Text, FirewallAction Action, bool IsOut
         List<string> pattern = [];
         pattern.AddRange(source is null ? [] : [$"{FamilyOf(source)} saddr {source}"]);
         pattern.AddRange(target is null ? [] : [$"{FamilyOf(target)} daddr {target}"]);
-        pattern.AddRange(protocol is null ? [] : [ports is null ? (protocol == "icmp" ? "meta l4proto { 1, 58 }" : $"meta l4proto {(protocol == "tcp" ? 6 : 17)}") : $"{protocol} dport {ports}"]);
+        pattern.AddRange(protocol is null ? [] : [ports is null ? $"meta l4proto {NumbersOf(protocol)}" : $"{protocol} dport {ports}"]);
         return new FirewallRule(text, action, isOutgoing, string.Join(' ', pattern), rate, null);
     }
 
@@ -136,6 +136,9 @@ public sealed record FirewallRule(string Text, FirewallAction Action, bool IsOut
         => ushort.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) && port != 0 ? port : throw Wrong(text, $"'{word}' is no port; ports are numbers from 1 to 65535");
 
     private static string FamilyOf(string address) => address.Contains(':', StringComparison.Ordinal) ? "ip6" : "ip";
+
+    /// <summary>Of IPv4's and IPv6's headers (IANA, protocol numbers): nft knows names only where the system has a table of them, and a small Debian has none.</summary>
+    private static string NumbersOf(string protocol) => protocol switch { "tcp" => "6", "udp" => "17", _ => "{ 1, 58 }" };
 
     private static FormatException Wrong(string text, string problem) => new($"the rule '{text}': {problem}; {Shape}");
 }

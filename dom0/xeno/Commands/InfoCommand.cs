@@ -1,6 +1,7 @@
 // xeno info.
 using System.CommandLine;
 using System.Globalization;
+using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Hypercalls;
 
 namespace Xeno.Commands;
@@ -29,20 +30,10 @@ internal static class InfoCommand
 
     private static MachineReport Read(ControlInterface control)
     {
-        HypervisorVersion version = control.Machine.GetVersion();
-        MachineInformation machine = control.Machine.Get();
+        MachineView machine = MachineView.Read(control);
         return new MachineReport(
-            version.ToString(),
-            version.ChangeSet,
-            version.Capabilities,
-            version.CommandLine,
-            control.Scheduling.GetScheduler().ToString(),
-            machine.Processors,
-            machine.Kilohertz / 1000,
-            machine.TotalPages / 256,
-            machine.FreePages / 256,
-            machine.HasHardwareVirtualization,
-            control.Domains.List().Count);
+            machine.Hypervisor, machine.ChangeSet, machine.Capabilities, machine.CommandLine, machine.Scheduler, machine.Processors, machine.Megahertz,
+            (ulong)machine.TotalKiB / 1024, (ulong)machine.FreeKiB / 1024, machine.HasHardwareVirtualization, machine.Domains);
     }
 
     private static void Write(MachineReport report) => Output.WriteTable(

@@ -1,5 +1,6 @@
 // xeno run.
 using System.CommandLine;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Xeno.Running;
 using Xenolith.Toolstack.BootDisks;
@@ -54,7 +55,6 @@ internal static class RunCommand
             ["memory"] = parsed.GetValue(s_memory) ?? MemoryOf(machine),
             ["vcpus"] = parsed.GetValue(s_vcpus),
             ["disk"] = new JsonArray(disk.Specification),
-            ["on_reboot"] = "restart",
         };
         if (!parsed.GetValue(s_offline))
         {
@@ -63,7 +63,7 @@ internal static class RunCommand
 
         await ChooseKernelAsync(settings, disk, machine, parsed, cancellation);
         string domain = Guid.NewGuid().ToString("D");
-        await Output.WaitAsync("making the domain", daemon.CreateAsync(Guid.Parse(domain), System.Text.Json.JsonSerializer.SerializeToElement(settings, OutputJson.Default.JsonObject), isPaused: false, cancellation));
+        await Output.WaitAsync("making the domain", daemon.CreateAsync(Guid.Parse(domain), JsonSerializer.SerializeToElement(settings, OutputJson.Default.JsonObject), isPaused: false, cancellation));
         try
         {
             await ConsoleCommand.AttachAsync(daemon, domain, isFromBoot: true, cancellation);

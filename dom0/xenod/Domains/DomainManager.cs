@@ -226,9 +226,10 @@ internal sealed partial class DomainManager(
     }
 
     public async Task<IReadOnlyList<VcpuView>> ListVcpusAsync(string domain, CancellationToken cancellation)
+        => ListVcpus((ushort)(await BuiltAsync(domain, cancellation).ConfigureAwait(false)).Id!);
+
+    public IReadOnlyList<VcpuView> ListVcpus(ushort id)
     {
-        DomainView view = await BuiltAsync(domain, cancellation).ConfigureAwait(false);
-        ushort id = (ushort)view.Id!;
         try
         {
             return [.. Enumerable.Range(0, control.Domains.Get(id).MaximumVcpus).Select(number => ViewOf(id, control.Vcpus.Get(id, number)))];

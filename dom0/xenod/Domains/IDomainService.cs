@@ -44,6 +44,9 @@ internal interface IDomainService
 
     Task<IReadOnlyList<VcpuView>> ListVcpusAsync(string domain, CancellationToken cancellation);
 
+    /// <summary>The same for a domain whose number is known.</summary>
+    IReadOnlyList<VcpuView> ListVcpus(ushort id);
+
     Task<IReadOnlyList<DiskView>> ListDisksAsync(string domain, CancellationToken cancellation);
 
     /// <summary>Gives a running domain a disk, described as in an xl.cfg file.</summary>

@@ -36,7 +36,7 @@ internal static class MetricsPage
             metrics.Add(domain, machine.Count((ushort)id));
             try
             {
-                metrics.Add(domain, await domains.ListVcpusAsync(domain.Uuid == Guid.Empty ? id.ToString(CultureInfo.InvariantCulture) : domain.Uuid.ToString("D"), cancellation).ConfigureAwait(false));
+                metrics.Add(domain, domains.ListVcpus((ushort)id));
             }
             catch (DomainServiceException)
             {

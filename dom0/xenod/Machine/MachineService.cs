@@ -10,17 +10,7 @@ namespace Xenod.Machine;
 /// <param name="devices">Where its kernel shows devices.</param>
 internal sealed class MachineService(ControlInterface control, string kernels = "/boot", string devices = "/sys") : IMachineService
 {
-    private const int KibibytesPerPage = 4;
-
-    public MachineView Get()
-    {
-        HypervisorVersion version = control.Machine.GetVersion();
-        MachineInformation machine = control.Machine.Get();
-        return new MachineView(
-            version.ToString(), version.ChangeSet, version.Capabilities, version.CommandLine, control.Scheduling.GetScheduler().ToString(), machine.Processors, machine.Kilohertz / 1000,
-            (long)machine.TotalPages * KibibytesPerPage, (long)machine.FreePages * KibibytesPerPage, (long)machine.OutstandingPages * KibibytesPerPage,
-            machine.HasHardwareVirtualization, control.Domains.List().Count, FindKernels());
-    }
+    public MachineView Get() => MachineView.Read(control) with { Kernels = FindKernels() };
 
     public string ReadLog() => control.Machine.ReadConsole();
 

@@ -63,8 +63,10 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
     public Task<IReadOnlyList<VcpuView>> ListVcpusAsync(string domain, CancellationToken cancellation)
     {
         Find(domain);
-        return Task.FromResult<IReadOnlyList<VcpuView>>([new VcpuView(0, "running", 1, 2_500_000_000, [0, 1], [0, 1])]);
+        return Task.FromResult(ListVcpus(1));
     }
+
+    public IReadOnlyList<VcpuView> ListVcpus(ushort id) => [new VcpuView(0, "running", 1, 2_500_000_000, [0, 1], [0, 1])];
 
     public Task<IReadOnlyList<InterfaceView>> ListInterfacesAsync(string domain, CancellationToken cancellation)
     {
