@@ -53,11 +53,7 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
     /// <exception cref="DeviceException">The guest does not let go of it; the device stays as it is.</exception>
     public async Task CloseAsync(DeviceAddress device, CancellationToken cancellation)
     {
-        await store.TransactAsync(async (nodes, token) =>
-        {
-            await nodes.WriteAsync($"{device.BackEnd}/online", "0", token).ConfigureAwait(false);
-            await nodes.WriteAsync($"{device.BackEnd}/state", Text(XenbusState.Closing), token).ConfigureAwait(false);
-        }, cancellation).ConfigureAwait(false);
+        await store.TransactAsync((nodes, token) => AskToCloseAsync(nodes, device, token), cancellation).ConfigureAwait(false);
         if (await WaitAsync(device.BackEnd, IsOver, cancellation).ConfigureAwait(false) is var state && !IsOver(state))
         {
             throw new DeviceException($"the guest does not let go of {device}: unmount it there first, or take it away by force");
@@ -69,10 +65,15 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
     /// <summary>Takes a device away from a guest that is not asked: its end goes, whereupon Domain 0's driver lets go. Does nothing where there is no device.</summary>
     public async Task RemoveByForceAsync(DeviceAddress device)
     {
-        await RemoveIfThereAsync(device.FrontEnd).ConfigureAwait(false);
-        if (await StateOfAsync(device.BackEnd).ConfigureAwait(false) != XenbusState.Unknown)
+        // Where no driver of Domain 0's has taken it, nobody would answer.
+        if (await StateOfAsync(device.BackEnd).ConfigureAwait(false) is not (XenbusState.Unknown or XenbusState.Initialising))
         {
-            await store.WriteAsync($"{device.BackEnd}/online", "0", CancellationToken.None).ConfigureAwait(false);
+            // At once: the driver of disks says that it is done only where it finds itself asked to close when the guest's end is gone.
+            await store.TransactAsync(async (nodes, token) =>
+            {
+                await AskToCloseAsync(nodes, device, token).ConfigureAwait(false);
+                await RemoveIfThereAsync(nodes, device.FrontEnd, token).ConfigureAwait(false);
+            }, CancellationToken.None).ConfigureAwait(false);
             await WaitAsync(device.BackEnd, IsOver, CancellationToken.None).ConfigureAwait(false);
         }
 
@@ -115,14 +116,16 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
 
     private static bool IsOver(XenbusState state) => state is XenbusState.Closed or XenbusState.Unknown;
 
+    private static async Task AskToCloseAsync(IXenstoreNodes nodes, DeviceAddress device, CancellationToken cancellation)
+    {
+        await nodes.WriteAsync($"{device.BackEnd}/online", "0", cancellation).ConfigureAwait(false);
+        await nodes.WriteAsync($"{device.BackEnd}/state", Text(XenbusState.Closing), cancellation).ConfigureAwait(false);
+    }
+
     private static async Task WriteEndAsync(
         IXenstoreNodes nodes, string directory, XenstorePermission[] permissions, (string Name, string Value)[] values, CancellationToken cancellation)
     {
-        if (await nodes.ExistsAsync(directory, cancellation).ConfigureAwait(false))
-        {
-            await nodes.RemoveAsync(directory, cancellation).ConfigureAwait(false);
-        }
-
+        await RemoveIfThereAsync(nodes, directory, cancellation).ConfigureAwait(false);
         await nodes.MakeDirectoryAsync(directory, cancellation).ConfigureAwait(false);
         await nodes.SetPermissionsAsync(directory, permissions, cancellation).ConfigureAwait(false);
         foreach ((string name, string value) in values)
@@ -133,20 +136,20 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
 
     private async Task RemoveAsync(DeviceAddress device)
     {
-        await RemoveIfThereAsync(device.FrontEnd).ConfigureAwait(false);
-        await RemoveIfThereAsync(device.BackEnd).ConfigureAwait(false);
+        await RemoveIfThereAsync(store, device.FrontEnd, CancellationToken.None).ConfigureAwait(false);
+        await RemoveIfThereAsync(store, device.BackEnd, CancellationToken.None).ConfigureAwait(false);
         string parent = DeviceAddress.BackEndsOf(device.Kind, device.Domain);
         if (await store.TryListAsync(parent, CancellationToken.None).ConfigureAwait(false) is { Count: 0 })
         {
-            await RemoveIfThereAsync(parent).ConfigureAwait(false);
+            await RemoveIfThereAsync(store, parent, CancellationToken.None).ConfigureAwait(false);
         }
     }
 
-    private async Task RemoveIfThereAsync(string path)
+    private static async Task RemoveIfThereAsync(IXenstoreNodes nodes, string path, CancellationToken cancellation)
     {
-        if (await store.ExistsAsync(path, CancellationToken.None).ConfigureAwait(false))
+        if (await nodes.ExistsAsync(path, cancellation).ConfigureAwait(false))
         {
-            await store.RemoveAsync(path, CancellationToken.None).ConfigureAwait(false);
+            await nodes.RemoveAsync(path, cancellation).ConfigureAwait(false);
         }
     }
 

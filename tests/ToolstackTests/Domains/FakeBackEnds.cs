@@ -34,13 +34,12 @@ internal static class FakeBackEnds
         }
 
         XenbusState state = (XenbusState)int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
-        bool isAbandoned = await store.TryReadTextAsync($"{device.BackEnd}/online", cancellation) == "0";
         bool isPlugged = await store.TryReadTextAsync($"{device.BackEnd}/hotplug-status", cancellation) == "connected";
-        XenbusState next = (state, isAbandoned, isPlugged) switch
+        XenbusState next = (state, isPlugged) switch
         {
-            (XenbusState.Initialising, _, _) => XenbusState.InitWait,
-            (XenbusState.InitWait, false, true) => XenbusState.Connected,
-            (not XenbusState.Closed, true, _) => XenbusState.Closed,
+            (XenbusState.Initialising, _) => XenbusState.InitWait,
+            (XenbusState.InitWait, true) => XenbusState.Connected,
+            (XenbusState.Closing, _) => XenbusState.Closed,
             _ => state,
         };
         if (next != state)
