@@ -66,7 +66,7 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
     public async Task RemoveByForceAsync(DeviceAddress device)
     {
         // Where no driver of Domain 0's has taken it, nobody would answer.
-        if (await StateOfAsync(device.BackEnd).ConfigureAwait(false) is not (XenbusState.Unknown or XenbusState.Initialising))
+        if (await StateOfAsync(store, device.BackEnd, CancellationToken.None).ConfigureAwait(false) is not (XenbusState.Unknown or XenbusState.Initialising))
         {
             // At once: the driver of disks says that it is done only where it finds itself asked to close when the guest's end is gone.
             await store.TransactAsync(async (nodes, token) =>
@@ -97,7 +97,7 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
     }
 
     /// <summary>How far Domain 0's end has come.</summary>
-    public Task<XenbusState> BackEndStateAsync(DeviceAddress device) => StateOfAsync(device.BackEnd);
+    public Task<XenbusState> BackEndStateAsync(DeviceAddress device) => StateOfAsync(store, device.BackEnd, CancellationToken.None);
 
     /// <summary>What Domain 0's end has been told, or null.</summary>
     public Task<string?> BackEndValueAsync(DeviceAddress device, string name, CancellationToken cancellation) => store.TryReadTextAsync($"{device.BackEnd}/{name}", cancellation);
@@ -119,7 +119,12 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
     private static async Task AskToCloseAsync(IXenstoreNodes nodes, DeviceAddress device, CancellationToken cancellation)
     {
         await nodes.WriteAsync($"{device.BackEnd}/online", "0", cancellation).ConfigureAwait(false);
-        await nodes.WriteAsync($"{device.BackEnd}/state", Text(XenbusState.Closing), cancellation).ConfigureAwait(false);
+
+        // A driver that has closed does not say so again.
+        if (await StateOfAsync(nodes, device.BackEnd, cancellation).ConfigureAwait(false) != XenbusState.Closed)
+        {
+            await nodes.WriteAsync($"{device.BackEnd}/state", Text(XenbusState.Closing), cancellation).ConfigureAwait(false);
+        }
     }
 
     private static async Task WriteEndAsync(
@@ -164,7 +169,7 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
             while (true)
             {
                 await watch.NextAsync(patience.Token).ConfigureAwait(false);
-                XenbusState state = await StateOfAsync(directory).ConfigureAwait(false);
+                XenbusState state = await StateOfAsync(store, directory, CancellationToken.None).ConfigureAwait(false);
                 if (isWanted(state))
                 {
                     return state;
@@ -173,13 +178,13 @@ public sealed class DeviceBus(IXenstore store, TimeSpan? patience = null)
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            return await StateOfAsync(directory).ConfigureAwait(false);
+            return await StateOfAsync(store, directory, CancellationToken.None).ConfigureAwait(false);
         }
     }
 
-    private async Task<XenbusState> StateOfAsync(string directory)
+    private static async Task<XenbusState> StateOfAsync(IXenstoreNodes nodes, string directory, CancellationToken cancellation)
     {
-        string? text = await store.TryReadTextAsync($"{directory}/state", CancellationToken.None).ConfigureAwait(false);
+        string? text = await nodes.TryReadTextAsync($"{directory}/state", cancellation).ConfigureAwait(false);
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int state) && state <= (int)XenbusState.Reconfigured ? (XenbusState)state : XenbusState.Unknown;
     }
 

@@ -15,9 +15,9 @@ internal static class LifeCommands
 
     internal static Command Destroy() => Make("destroy", "Ends a domain at once, without asking its kernel.", (daemon, domain, token) => daemon.DestroyAsync(domain, token), control => control.Domains.Destroy);
 
-    internal static Command Shutdown() => MakeAsking("shutdown", "Asks a domain's kernel to power off.", (daemon, domain, token) => daemon.ShutdownAsync(domain, token), view => view is null or { State: DomainState.Shutdown or DomainState.Crashed });
+    internal static Command Shutdown() => MakeAsking("shutdown", "Asks a domain's kernel to power off.", (daemon, domain, token) => daemon.ShutdownAsync(domain, token), canWait: true);
 
-    internal static Command Reboot() => MakeAsking("reboot", "Asks a domain's kernel to start anew.", (daemon, domain, token) => daemon.RebootAsync(domain, token), null);
+    internal static Command Reboot() => MakeAsking("reboot", "Asks a domain's kernel to start anew.", (daemon, domain, token) => daemon.RebootAsync(domain, token), canWait: false);
 
     private static Command Make(string name, string description, Func<DaemonClient, string, CancellationToken, Task> ask, Func<ControlInterface, Action<ushort>> operation)
     {
@@ -41,12 +41,12 @@ internal static class LifeCommands
         return command;
     }
 
-    private static Command MakeAsking(string name, string description, Func<DaemonClient, string, CancellationToken, Task> ask, Func<DomainView?, bool>? hasEnded)
+    private static Command MakeAsking(string name, string description, Func<DaemonClient, string, CancellationToken, Task> ask, bool canWait)
     {
         Argument<string> argument = Daemon.MakeDomainArgument();
-        Option<bool> wait = new("--wait", "-w") { Description = "come back when the domain has ended" };
+        Option<bool> wait = new("--wait", "-w") { Description = "come back when the domain is gone, or is kept or starts anew as its settings say" };
         Command command = new(name, description) { argument };
-        if (hasEnded is not null)
+        if (canWait)
         {
             command.Add(wait);
         }
@@ -54,19 +54,19 @@ internal static class LifeCommands
         Daemon.Run(command, async (daemon, parsed, cancellation) =>
         {
             DomainView view = await daemon.GetAsync(parsed.GetRequiredValue(argument), cancellation);
-            string uuid = view.Uuid.ToString("D");
-            await ask(daemon, uuid, cancellation);
-            if (hasEnded is not null && parsed.GetValue(wait))
+            await ask(daemon, view.Uuid.ToString("D"), cancellation);
+            if (canWait && parsed.GetValue(wait))
             {
-                await WaitAsync(daemon, view.Uuid, hasEnded, cancellation);
+                await WaitAsync(daemon, view, cancellation);
             }
         });
         return command;
     }
 
-    private static async Task WaitAsync(DaemonClient daemon, Guid uuid, Func<DomainView?, bool> hasEnded, CancellationToken cancellation)
+    private static async Task WaitAsync(DaemonClient daemon, DomainView before, CancellationToken cancellation)
     {
-        while (!hasEnded((await daemon.ListAsync(cancellation)).FirstOrDefault(domain => domain.Uuid == uuid)))
+        while ((await daemon.ListAsync(cancellation)).FirstOrDefault(domain => domain.Uuid == before.Uuid) is { State: not (DomainState.Shutdown or DomainState.Crashed) } now
+            && now.Id == before.Id)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(200), cancellation);
         }

@@ -95,10 +95,17 @@ internal sealed partial class DomainManager(
         Dictionary<Guid, ManagedDomain> managed = Snapshot().ToDictionary(domain => domain.Record.Uuid);
         foreach (DomainInformation found in control.Domains.List())
         {
-            string name = managed.TryGetValue(found.Uuid, out ManagedDomain? domain) && domain.Record.Id == found.Id
-                ? domain.Record.Name
-                : await nodes.NameOfAsync(found.Id, cancellation).ConfigureAwait(false) ?? (found.Id == Domain0 ? "Domain-0" : $"(domain {found.Id})");
-            views.Add(ViewOf(found, name));
+            if (managed.TryGetValue(found.Uuid, out ManagedDomain? domain) && domain.Record.Id == found.Id)
+            {
+                // One that has ended and is not kept is being taken apart, or is about to.
+                DomainView view = ViewOf(found, domain.Record.Name);
+                views.Add(view.State is DomainState.Shutdown or DomainState.Crashed && domain.Record.Ended is null ? view with { State = DomainState.Dying } : view);
+            }
+            else
+            {
+                string name = await nodes.NameOfAsync(found.Id, cancellation).ConfigureAwait(false) ?? (found.Id == Domain0 ? "Domain-0" : $"(domain {found.Id})");
+                views.Add(ViewOf(found, name));
+            }
         }
 
         foreach (ManagedDomain domain in managed.Values)

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Xenod.Domains;
 using Xenolith.Abi;
 using Xenolith.Toolstack.Daemon;
+using Xenolith.Toolstack.Devices;
 using Xenolith.Toolstack.Tests.BootDisks;
 using Xenolith.Toolstack.Tests.Building;
 using Xenolith.Toolstack.Tests.Support;
@@ -123,6 +124,22 @@ public sealed class DomainDevicesTests : IAsyncLifetime
         Manager.LookAgain();
         await _daemon.UntilAsync("web", view => view?.Id is not null && view.Id != id, Cancellation);
         Assert.Equal(["xvdb"], (await ConnectedDisksAsync(1)).Select(disk => disk.Name));
+    }
+
+    [Fact]
+    public async Task ADiskThatTheGuestHasClosedByItselfIsTakenAway()
+    {
+        ushort id = await CreateAsync(Disks($"{_disk},raw,xvda,w"));
+        await ConnectedDisksAsync(1);
+        DeviceAddress device = new(DeviceAddress.Disk, id, 51712);
+        await _daemon.Store.WriteAsync($"{device.BackEnd}/state", (long)XenbusState.Closed, Cancellation);
+        while (!_daemon.BackEnds.Closed.ContainsKey(device))
+        {
+            await Task.Delay(1, Cancellation);
+        }
+
+        await Manager.DetachDiskAsync("web", "xvda", isForced: false, Cancellation);
+        Assert.Empty(_daemon.Disks.Served);
     }
 
     [Fact]

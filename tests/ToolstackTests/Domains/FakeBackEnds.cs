@@ -1,4 +1,5 @@
 // Domain 0's drivers and a guest's, as far as xenstore sees them.
+using System.Collections.Concurrent;
 using Xenod.Devices;
 using Xenod.Networks;
 using Xenolith.Toolstack.Configuration;
@@ -8,11 +9,14 @@ using Xenolith.Toolstack.Xenstore;
 namespace Xenolith.Toolstack.Tests.Domains;
 
 /// <summary>Answers to what is written below <c>backend</c> as the kernel does, with guests that have a driver and let go when they are asked.</summary>
-internal static class FakeBackEnds
+internal sealed class FakeBackEnds(IXenstore store)
 {
     private const string Root = "/local/domain/0/backend";
 
-    internal static async Task Start(IXenstore store, CancellationToken cancellation)
+    /// <summary>Devices whose driver has closed; it does not say so again.</summary>
+    internal ConcurrentDictionary<DeviceAddress, bool> Closed { get; } = [];
+
+    internal async Task Start(CancellationToken cancellation)
     {
         await using IXenstoreWatch watch = await store.WatchAsync(Root, cancellation);
         while (true)
@@ -20,12 +24,12 @@ internal static class FakeBackEnds
             string[] path = (await watch.NextAsync(cancellation)).Split('/');
             if (path.Length >= 8 && ushort.TryParse(path[6], out ushort domain) && uint.TryParse(path[7], out uint number))
             {
-                await StepAsync(store, new DeviceAddress(path[5], domain, number), cancellation);
+                await StepAsync(new DeviceAddress(path[5], domain, number), cancellation);
             }
         }
     }
 
-    private static async Task StepAsync(IXenstore store, DeviceAddress device, CancellationToken cancellation)
+    private async Task StepAsync(DeviceAddress device, CancellationToken cancellation)
     {
         string? text = await store.TryReadTextAsync($"{device.BackEnd}/state", cancellation);
         if (text is null)
@@ -39,9 +43,18 @@ internal static class FakeBackEnds
         {
             (XenbusState.Initialising, _) => XenbusState.InitWait,
             (XenbusState.InitWait, true) => XenbusState.Connected,
-            (XenbusState.Closing, _) => XenbusState.Closed,
+            (XenbusState.Closing, _) when !Closed.ContainsKey(device) => XenbusState.Closed,
             _ => state,
         };
+        if (next is XenbusState.Closed)
+        {
+            Closed[device] = true;
+        }
+        else if (next is XenbusState.InitWait)
+        {
+            Closed.TryRemove(device, out _);
+        }
+
         if (next != state)
         {
             await store.WriteAsync($"{device.BackEnd}/state", (long)next, cancellation);

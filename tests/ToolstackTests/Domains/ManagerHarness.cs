@@ -44,7 +44,8 @@ internal sealed class ManagerHarness : IAsyncDisposable
         AddressBook addresses = new(network.Hosts, network.Network);
         DeviceBus bus = new(Store, TimeSpan.FromSeconds(5));
         DomainDevices devices = new(new DiskService(Store, bus, Disks), new InterfaceService(bus, Network, addresses, network));
-        _kernel = FakeBackEnds.Start(Store, _stop.Token);
+        BackEnds = new FakeBackEnds(Store);
+        _kernel = BackEnds.Start(_stop.Token);
         DomainMaker maker = new(Control, new DomainBuilder(Control, new KernelCache(Path("kernels"))), Store, nodes, _consoles, devices, new BootLoader(Disks, new BootFileStore(Path("boot"))), machine.Clock);
         Manager = new DomainManager(Control, maker, nodes, devices, _consoles, new DomainRecords(Path("domains")), Events = new EventLog(machine.Clock), machine.Clock, Log.Add);
     }
@@ -56,6 +57,8 @@ internal sealed class ManagerHarness : IAsyncDisposable
     internal IXenstore Store { get; }
 
     internal EventLog Events { get; }
+
+    internal FakeBackEnds BackEnds { get; }
 
     internal FakeDiskServers Disks { get; }
 
