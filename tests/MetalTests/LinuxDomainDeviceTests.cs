@@ -10,7 +10,7 @@ public sealed partial class LinuxDomainDeviceTests
     private const string FreeMemory = "xeno info --json | grep freeMebibytes";
 
     /// <summary>
-    /// A stock guest reads what it wrote, has the address that the daemon gave it and no other, is kept from what its rules deny and reached
+    /// A stock guest knows the time, reads what it wrote, has the address that the daemon gave it and no other, is kept from what its rules deny and reached
     /// through what they forward, goes on while the daemon dies, and sees a disk come and go. A second one boots from its own disk. At the end
     /// no loop device, interface, rule or memory of them is left. The same programs do so on real Xen.
     /// </summary>
@@ -33,6 +33,7 @@ public sealed partial class LinuxDomainDeviceTests
 
         machine.Run("xeno create /root/web.cfg");
         WaitForShell(machine, "web");
+        InGuest(machine, "[ $(date +%Y) -ge 2024 ]");
         ReadsWhatItWrote(machine);
         HasItsAddressOnly(machine);
         IsKeptFromAndReachedByRules(machine);

@@ -251,6 +251,21 @@ public sealed class DomctlTests
         Assert.Equal(0, SetContext(id, 0));
     }
 
+    /// <summary>Who builds a domain clears the page that it shares with the hypervisor, before the first vcpu has its state.</summary>
+    [Fact]
+    public void ADomainKnowsTheTimeAlthoughItsSharedPageWasCleared()
+    {
+        ushort id = Build(out Mfn root);
+        Mfn page = DomainTable.At(id).SharedInfo;
+        Assert.Equal(0, _tools.Domctl(DomctlCommand.SetTimeOffset, id, 3600L));
+        uint seconds = PhysicalMemory.Word32(page, SharedInfoLayout.WallClockSeconds);
+        Assert.NotEqual(0u, seconds);
+        PhysicalMemory.Word32(page, SharedInfoLayout.WallClockSeconds) = 0;
+        FillContext(root);
+        Assert.Equal(0, SetContext(id, 0));
+        Assert.Equal(seconds, PhysicalMemory.Word32(page, SharedInfoLayout.WallClockSeconds));
+    }
+
     /// <summary>The context of a vcpu whose tables take longer than a slice is set in the end.</summary>
     [Fact]
     public void TablesAreTakenInSlices()

@@ -2,6 +2,7 @@
 using Xenolith.Abi;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Scheduling;
+using Xenolith.Hypervisor.Time;
 using Xenolith.Hypervisor.Traps;
 using Xenolith.Machine;
 
@@ -38,6 +39,12 @@ internal static class VcpuContextOperations
         XenError error = context == 0
             ? VcpuContextLoader.TryReset(ref call.Vcpu, ref vcpu, ref preemption)
             : VcpuContextLoader.TryLoad(ref call.Vcpu, ref vcpu, new GuestAddress(context), true, ref preemption);
+        if (error == XenError.None && vcpu.Id == 0)
+        {
+            // Who builds a domain clears the page that it shares with the hypervisor, and the time in it.
+            VcpuClock.UpdateWall(ref domain);
+        }
+
         Scheduler.Unpause(ref vcpu);
         return error;
     }
