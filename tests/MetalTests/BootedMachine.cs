@@ -1,6 +1,7 @@
 // A machine in QEMU, as ./x boot starts it, and its console.
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Linq;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
@@ -126,6 +127,9 @@ internal sealed class BootedMachine : IDisposable
         Assert.True(status == "0", $"'{command}' failed with {status}\nagain: {Command}\n{output}");
         return output;
     }
+
+    /// <summary>Makes a file in Domain 0, after <see cref="OpenShell"/>.</summary>
+    internal void WriteLines(string path, params string[] lines) => Run($"printf '%s\\n' {string.Join(' ', lines.Select(line => $"'{line}'"))} >{path}");
 
     /// <summary>Waits for the machine's own end; gives QEMU's exit status.</summary>
     internal int WaitForExit()

@@ -28,17 +28,17 @@ public sealed partial class LinuxDomainDeviceTests
         machine.OpenShell();
         machine.Run("/etc/init.d/toolstack");
         machine.Run("cd /var/lib/xenolith/disks; truncate -s 16M web.img more.img; mke2fs -F web.img 2>/dev/null");
-        DefineGuest(machine);
+        GuestShell guest = new(machine, "xeno console web", "/run/keys");
         string free = machine.Run(FreeMemory);
 
         machine.Run("xeno create /root/web.cfg");
         WaitForShell(machine, "web");
-        InGuest(machine, "[ $(date +%Y) -ge 2024 ]");
-        ReadsWhatItWrote(machine);
-        HasItsAddressOnly(machine);
-        IsKeptFromAndReachedByRules(machine);
-        GoesOnWhileTheDaemonDies(machine);
-        SeesADiskComeAndGo(machine);
+        guest.Run("[ $(date +%Y) -ge 2024 ]");
+        ReadsWhatItWrote(guest);
+        HasItsAddressOnly(machine, guest);
+        IsKeptFromAndReachedByRules(machine, guest);
+        GoesOnWhileTheDaemonDies(machine, guest);
+        SeesADiskComeAndGo(machine, guest);
         machine.Run("xeno shutdown --wait web");
 
         BootsFromItsOwnDisk(machine);
@@ -48,84 +48,63 @@ public sealed partial class LinuxDomainDeviceTests
         machine.WaitForExit();
     }
 
-    private static void ReadsWhatItWrote(BootedMachine machine)
+    private static void ReadsWhatItWrote(GuestShell guest)
     {
-        InGuest(machine, "mkdir -p /mnt; mount /dev/xvda /mnt && dd if=/dev/urandom of=/mnt/data bs=64k count=32 2>/dev/null; sync; md5sum /mnt/data >/sum; umount /mnt");
-        InGuest(machine, "mount /dev/xvda /mnt; md5sum -c /sum");
+        guest.Run("mkdir -p /mnt; mount /dev/xvda /mnt && dd if=/dev/urandom of=/mnt/data bs=64k count=32 2>/dev/null; sync; md5sum /mnt/data >/sum; umount /mnt");
+        guest.Run("mount /dev/xvda /mnt; md5sum -c /sum");
     }
 
-    private static void HasItsAddressOnly(BootedMachine machine)
+    private static void HasItsAddressOnly(BootedMachine machine, GuestShell guest)
     {
         string address = Address().Match(machine.Run("xeno net-list web")).Value;
-        Assert.Contains($"inet addr:{address} ", InGuest(machine, "ifconfig eth0"), StringComparison.Ordinal);
-        Assert.Contains(" 0% packet loss", InGuest(machine, "ping -c 2 10.0.2.2"), StringComparison.Ordinal);
+        Assert.Contains($"inet addr:{address} ", guest.Run("ifconfig eth0"), StringComparison.Ordinal);
+        Assert.Contains(" 0% packet loss", guest.Run("ping -c 2 10.0.2.2"), StringComparison.Ordinal);
         Assert.Equal(0, Counted(machine, "lock: "));
-        Assert.Contains("100% packet loss", InGuest(machine, "ip addr add 10.87.0.250/24 dev eth0; ping -c 2 -W 1 -I 10.87.0.250 10.87.0.1", 1), StringComparison.Ordinal);
+        Assert.Contains("100% packet loss", guest.Run("ip addr add 10.87.0.250/24 dev eth0; ping -c 2 -W 1 -I 10.87.0.250 10.87.0.1", 1), StringComparison.Ordinal);
         Assert.NotEqual(0, Counted(machine, "lock: "));
-        InGuest(machine, "ip addr del 10.87.0.250/24 dev eth0");
+        guest.Run("ip addr del 10.87.0.250/24 dev eth0");
     }
 
-    private static void IsKeptFromAndReachedByRules(BootedMachine machine)
+    private static void IsKeptFromAndReachedByRules(BootedMachine machine, GuestShell guest)
     {
         machine.Run("xeno rules set web 'deny out icmp' 'forward tcp 8080 to 80'");
-        Assert.Contains("100% packet loss", InGuest(machine, "ping -c 2 -W 1 10.87.0.1", 1), StringComparison.Ordinal);
+        Assert.Contains("100% packet loss", guest.Run("ping -c 2 -W 1 10.87.0.1", 1), StringComparison.Ordinal);
         Assert.InRange(Counted(machine, "deny out icmp"), 2, 5);
-        InGuest(machine, "mkdir -p /srv; echo served by the guest >/srv/index.html; httpd -p 80 -h /srv");
+        guest.Run("mkdir -p /srv; echo served by the guest >/srv/index.html; httpd -p 80 -h /srv");
         Assert.Contains("served by the guest", machine.Run("wget -q -O - http://10.0.2.15:8080/"), StringComparison.Ordinal);
         machine.Run("xeno rules set web");
-        Assert.Contains(" 0% packet loss", InGuest(machine, "ping -c 2 10.87.0.1"), StringComparison.Ordinal);
+        Assert.Contains(" 0% packet loss", guest.Run("ping -c 2 10.87.0.1"), StringComparison.Ordinal);
     }
 
-    private static void GoesOnWhileTheDaemonDies(BootedMachine machine)
+    private static void GoesOnWhileTheDaemonDies(BootedMachine machine, GuestShell guest)
     {
         machine.Run("kill -9 $(pidof xenod); until xeno disk-list web 2>/dev/null; do sleep 1; done");
-        InGuest(machine, "echo 3 >/proc/sys/vm/drop_caches; md5sum -c /sum && ping -c 1 10.0.2.2");
+        guest.Run("echo 3 >/proc/sys/vm/drop_caches; md5sum -c /sum && ping -c 1 10.0.2.2");
     }
 
-    private static void SeesADiskComeAndGo(BootedMachine machine)
+    private static void SeesADiskComeAndGo(BootedMachine machine, GuestShell guest)
     {
         machine.Run("xeno disk-attach web $PWD/more.img,raw,xvdb,w");
-        InGuest(machine, "until [ -b /dev/xvdb ]; do sleep 1; done; dd if=/mnt/data of=/dev/xvdb bs=64k 2>/dev/null; sync; cmp -n 2097152 /mnt/data /dev/xvdb");
+        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; dd if=/mnt/data of=/dev/xvdb bs=64k 2>/dev/null; sync; cmp -n 2097152 /mnt/data /dev/xvdb");
         machine.Run("xeno disk-detach web xvdb");
         Assert.Single(machine.Run("losetup -a").Trim().Split('\n'));
-        InGuest(machine, "! [ -b /dev/xvdb ]; umount /mnt");
+        guest.Run("! [ -b /dev/xvdb ]; umount /mnt");
     }
 
     private static void BootsFromItsOwnDisk(BootedMachine machine)
     {
         machine.Run("mkdir -p /mnt; truncate -s 64M own.img; mke2fs -F own.img 2>/dev/null; mount -o loop own.img /mnt; mkdir -p /mnt/boot/grub; cp /boot/vmlinuz /boot/initrd.img /mnt/boot");
-        WriteLines(
-            machine, "/mnt/boot/grub/grub.cfg", "set default=1", "menuentry wrong {", "linux /boot/none", "}", "menuentry own {",
+        machine.WriteLines("/mnt/boot/grub/grub.cfg", "set default=1", "menuentry wrong {", "linux /boot/none", "}", "menuentry own {",
             "linux /boot/vmlinuz console=hvc0 quiet xenolith.name=own", "initrd /boot/initrd.img", "}");
         machine.Run("umount /mnt");
-        WriteLines(machine, "/root/own.cfg", "name = \"own\"", "memory = 128", "bootloader = \"pygrub\"", "disk = [ \"/var/lib/xenolith/disks/own.img,raw,xvda,w\" ]");
+        machine.WriteLines("/root/own.cfg", "name = \"own\"", "memory = 128", "bootloader = \"pygrub\"", "disk = [ \"/var/lib/xenolith/disks/own.img,raw,xvda,w\" ]");
         machine.Run("xeno create /root/own.cfg");
         WaitForShell(machine, "own");
         machine.Run("xeno destroy own");
     }
 
-    private static void WriteLines(BootedMachine machine, string path, params string[] lines)
-        => machine.Run($"printf '%s\\n' {string.Join(' ', lines.Select(line => $"'{line}'"))} >{path}");
-
     private static void WaitForShell(BootedMachine machine, string domain)
         => machine.Run($"until xeno console --log {domain} | grep -q '{domain}:~#'; do sleep 1; done");
-
-    /// <summary>
-    /// Makes Domain 0's shell know how to run a command in the guest's: it types at the guest's console until the command has said how it
-    /// ended, then leaves the console. busybox's sed would read a line ahead, and so wait for one more.
-    /// </summary>
-    private static void DefineGuest(BootedMachine machine)
-        => machine.Run("""
-            mkfifo /run/keys; exec 4<>/run/keys; guest() ( xeno console web <&4 | { awk '{ print } /guest gave [0-9]/ { exit }'; printf '\035' >&4; } & echo "$1; echo \"guest \"\"gave \$?\"" >&4; wait )
-            """);
-
-    /// <summary>Runs a command in the guest, and gives what its console said; fails unless the command ends as it should.</summary>
-    private static string InGuest(BootedMachine machine, string command, int status = 0)
-    {
-        string said = machine.Run($"guest '{command}'");
-        Assert.True(said.Contains($"guest gave {status}", StringComparison.Ordinal), $"'{command}' in the guest:\n{said}");
-        return said;
-    }
 
     /// <summary>Packets that the rules whose text contains this have met.</summary>
     private static int Counted(BootedMachine machine, string rule)
