@@ -14,7 +14,7 @@ SAID = re.compile(r"LIFE (begin|end) (\S+)(?: (\d+))?")
 ROWS = {"start": "the toolstack's daemons are up", "create_small": "create, micro-guest of 32 MiB", "destroy_small": "destroy it",
         "create_linux": "create, Debian's kernel, 128 MiB", "up_linux": "... to its userland", "destroy_linux": "destroy it",
         "create_devices": "create, with a disk and an interface", "up_devices": "... to its userland", "destroy_devices": "destroy it",
-        "list": "list of all"}
+        "list": "list"}
 
 
 def configuration(name: str, memory: int, kernel: str, more: str = "") -> str:
