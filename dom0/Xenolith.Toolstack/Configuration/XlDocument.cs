@@ -15,10 +15,13 @@ public sealed class XlDocument
 
     private readonly Dictionary<string, XlValue> _values = new(StringComparer.Ordinal);
     private readonly List<string> _warnings = [];
+    private readonly HashSet<string> _overridable = new(StringComparer.Ordinal);
+    private string _reading;
 
     private XlDocument(string source)
     {
         Source = source;
+        _reading = source;
     }
 
     /// <summary>The file, or what else the text came from; stands before messages.</summary>
@@ -37,12 +40,19 @@ public sealed class XlDocument
     public static XlDocument Parse(string text, string source)
     {
         XlDocument document = new(source);
-        XlLexer lexer = new(source, text);
-        while (document.ParseStatement(ref lexer))
-        {
-        }
-
+        document.Read(text);
         return document;
+    }
+
+    /// <summary>Reads a further text, whose values take the place of those of the first without a warning: that is what it is there for.</summary>
+    /// <param name="text">Statements as in a file.</param>
+    /// <param name="source">Where it comes from, for messages.</param>
+    /// <exception cref="ConfigurationException">The text is not of that form.</exception>
+    public void Override(string text, string source)
+    {
+        _overridable.UnionWith(_values.Keys);
+        _reading = source;
+        Read(text);
     }
 
     /// <summary>Makes a document of values that come from elsewhere.</summary>
@@ -193,6 +203,14 @@ public sealed class XlDocument
         return token;
     }
 
+    private void Read(string text)
+    {
+        XlLexer lexer = new(_reading, text);
+        while (ParseStatement(ref lexer))
+        {
+        }
+    }
+
     private void Assign(XlToken key, XlValue value, bool isAppended)
     {
         XlValue? old = _values.GetValueOrDefault(key.Text);
@@ -205,13 +223,13 @@ public sealed class XlDocument
                 _ => throw Wrong(key, $"'{key.Text} +=' adds a text to a text or a list to a list"),
             };
         }
-        else if (old is not null)
+        else if (old is not null && !_overridable.Remove(key.Text))
         {
-            _warnings.Add($"{Source}:{key.Line}: '{key.Text}' is given again; the value of line {old.Line} is not used");
+            _warnings.Add($"{_reading}:{key.Line}: '{key.Text}' is given again; the value of line {old.Line} is not used");
         }
 
         _values[key.Text] = value;
     }
 
-    private ConfigurationException Wrong(XlToken token, string problem) => new(Source, token.Line, problem);
+    private ConfigurationException Wrong(XlToken token, string problem) => new(_reading, token.Line, problem);
 }

@@ -87,7 +87,8 @@ internal static class CreateCommand
     private static XlDocument ReadDocument(ParseResult parsed, out DomainConfiguration configuration)
     {
         FileInfo file = parsed.GetRequiredValue(s_file);
-        XlDocument document = XlDocument.Parse(File.ReadAllText(file.FullName) + "\n" + string.Join('\n', parsed.GetValue(s_lines) ?? []), file.Name);
+        XlDocument document = XlDocument.Parse(File.ReadAllText(file.FullName), file.Name);
+        document.Override(string.Join('\n', parsed.GetValue(s_lines) ?? []), "command line");
         configuration = DomainConfigurationReader.Read(document, out IReadOnlyList<string> warnings);
         foreach (string warning in warnings)
         {

@@ -32,6 +32,20 @@ public sealed class XlDocumentTests
         Assert.Equal(2, Assert.IsType<XlList>(document.Find("vif")).Items.Count);
     }
 
+    /// <summary>Lines behind a file's name are there to change what it says.</summary>
+    [Fact]
+    public void AnOverridingTextTakesThePlaceOfTheFirstWithoutAWarning()
+    {
+        XlDocument document = XlDocument.Parse("memory = 1\nextra = 'a'\nname = 'web'", "file");
+        document.Override("memory = 2\nextra += ' b'", "command line");
+        Assert.Equal(2, Assert.IsType<XlNumber>(document.Find("memory")).Number);
+        Assert.Equal("a b", Assert.IsType<XlText>(document.Find("extra")).Text);
+        Assert.Empty(document.Warnings);
+        document.Override("name = 'x'\nname = 'y'", "command line");
+        Assert.Contains("command line:2: 'name' is given again", Assert.Single(document.Warnings), StringComparison.Ordinal);
+        Assert.Contains("command line:1", Assert.Throws<ConfigurationException>(() => document.Override("vcpus = ", "command line")).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void AKeyGivenAgainCountsAndIsWarnedOf()
     {
