@@ -22,6 +22,9 @@ public static class FirewallScript
     private const string Table = "bridge xenolith";
     private const string NatTable = "ip xenolith";
 
+    /// <summary>Answers to what was allowed, and the question for an Ethernet address, without which nothing that is allowed would find its way.</summary>
+    private static readonly string[] s_always = ["ct state established,related accept", "meta protocol arp accept"];
+
     /// <summary>The tables that all interfaces share; to be applied before the first of them.</summary>
     /// <param name="privateNetwork">The network whose guests reach the outside under Domain 0's address.</param>
     public static string Base(IPNetwork privateNetwork) => $$"""
@@ -63,12 +66,16 @@ public static class FirewallScript
             Line(script, $"flush chain {Table} {chain}");
         }
 
-        foreach (string rule in Locks(one).Append("ct state established,related accept"))
+        foreach (string rule in Locks(one).Concat(s_always))
         {
             Line(script, $"add rule {Table} {sent} {rule}");
         }
 
-        Line(script, $"add rule {Table} {received} ct state established,related accept");
+        foreach (string rule in s_always)
+        {
+            Line(script, $"add rule {Table} {received} {rule}");
+        }
+
         foreach (FirewallRule rule in one.Rules)
         {
             string comment = $"comment \"{rule.Text}\"";

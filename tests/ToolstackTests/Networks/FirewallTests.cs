@@ -50,6 +50,18 @@ public sealed class FirewallTests
         Assert.True(lastLock >= 0 && lastLock < answers && answers < allow);
     }
 
+    /// <summary>A guest that may send to a few addresses only still has to find them.</summary>
+    [Theory]
+    [InlineData("deny out", "sent_vif1.0")]
+    [InlineData("deny in", "received_vif1.0")]
+    public void QuestionsForEthernetAddressesPassBeforeAllRules(string rule, string chain)
+    {
+        string[] lines = FirewallScript.Apply(Interface(rule)).Split('\n');
+        int arp = Array.IndexOf(lines, $"add rule bridge xenolith {chain} meta protocol arp accept");
+        Assert.InRange(arp, 0, Array.FindIndex(lines, line => line.Contains(rule, StringComparison.Ordinal)) - 1);
+        Assert.True(Array.FindLastIndex(lines, line => line.Contains("lock:", StringComparison.Ordinal) && line.Contains(chain, StringComparison.Ordinal)) < arp);
+    }
+
     [Fact]
     public void NothingThatAGuestMayNotCallItselfPasses()
     {
