@@ -72,6 +72,9 @@ public sealed partial class LinuxDomainDeviceTests
         Assert.InRange(Counted(machine, "deny out icmp"), 2, 5);
         guest.Run("mkdir -p /srv; echo served by the guest >/srv/index.html; httpd -p 80 -h /srv");
         Assert.Contains("served by the guest", machine.Run("wget -q -O - http://10.0.2.15:8080/"), StringComparison.Ordinal);
+        machine.Run("xeno rules set web 'allow out to 10.87.0.1' 'deny out'");
+        guest.Run("arp -d 10.87.0.1; ping -c 1 10.87.0.1");
+        guest.Run("ping -c 1 -W 1 10.0.2.2", 1);
         machine.Run("xeno rules set web");
         Assert.Contains(" 0% packet loss", guest.Run("ping -c 2 10.87.0.1"), StringComparison.Ordinal);
     }
