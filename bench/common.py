@@ -43,6 +43,15 @@ def pack(tree: str, image: str) -> None:
     subprocess.run(f"find . | cpio -o -H newc --quiet | gzip -9 > {image}", shell=True, cwd=tree, check=True)
 
 
+def pack_onto(base: str, tree: str, image: str) -> None:
+    """Packs a RAM disk of another one and a directory: the kernel unpacks archives that follow each other into one root."""
+    pack(tree, image)
+    with open(base, "rb") as first, open(image, "rb") as second:
+        below, own = first.read(), second.read()
+    with open(image, "wb") as file:
+        file.write(below + bytes(-len(below) % 4) + own)
+
+
 class Machine:
     """A machine in QEMU: its console's lines with the seconds at which they came, and its keyboard."""
 

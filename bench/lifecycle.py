@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import tempfile
 
-from common import OUT, ROOT, pack, run
+from common import OUT, ROOT, pack_onto, run
 
 # Without XSAVE: with it, Xen does not keep the wide registers of Domain 0's processes under QEMU's translator.
 MACHINE = ["--cpu", "max,-smap,-xsave", "--memory", "4096", "--options", "console=com1 com1=115200,8n1 dom0_mem=768M"]
@@ -38,11 +38,7 @@ def build_disk(tool: str, base: str, many: int) -> str:
                            "devices": configuration("devices", 128, "/boot/vmlinuz", devices)}.items():
             with open(os.path.join(bench, f"{name}.cfg"), "w", encoding="utf-8") as file:
                 file.write(text)
-        pack(tree, image)
-    with open(os.path.join(ROOT, "out", base), "rb") as first, open(image, "rb") as second:
-        whole = first.read() + second.read()
-    with open(image, "wb") as file:
-        file.write(whole)
+        pack_onto(os.path.join(ROOT, "out", base), tree, image)
     return image
 
 

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import tempfile
 
-from common import OPTIONS, OUT, ROOT, pack, run
+from common import OPTIONS, OUT, ROOT, pack_onto, run
 
 
 def configuration(name: str, memory: int, kernel: str, ramdisk: str, line: str, more: str = "") -> str:
@@ -29,9 +29,5 @@ def run_domains(log: str, configurations: dict, files: dict, until: str, timeout
         for name, text in configurations.items():
             with open(os.path.join(domains, f"{name}.cfg"), "w", encoding="utf-8") as file:
                 file.write(text)
-        pack(tree, image)
-    with open(os.path.join(OUT, "toolstack.gz"), "rb") as first, open(image, "rb") as second:
-        base, own = first.read(), second.read()
-    with open(image, "wb") as file:
-        file.write(base + bytes(-len(base) % 4) + own)
+        pack_onto(os.path.join(OUT, "toolstack.gz"), tree, image)
     return run(log, ["--hypervisor", "xen", "--initrd", image, "--cpu", "max,-smap", "--options", OPTIONS, "--icount"], until, timeout, times)

@@ -77,6 +77,12 @@ need_image_tools() { need cpio:cpio depmod:kmod busybox:busybox-static dpkg-deb:
 need_daemon_tools() { need_file /usr/lib/x86_64-linux-gnu/libssl.so.3 libssl3; need ip:iproute2; need_file /usr/sbin/nft nftables; need_file /usr/sbin/dnsmasq dnsmasq-base; }
 
 # What packs the kernels that the unpacker is tested with.
+# pack_onto BASE TREE TARGET: makes a RAM disk of another one and what is below a directory; the kernel unpacks archives that follow each other into one root.
+pack_onto() {
+  { cat "$1"; (cd "$2" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc --quiet -R 0:0 | gzip -1); } >"$3.part"
+  mv "$3.part" "$3"
+}
+
 need_packers() { need gzip:gzip xz:xz-utils zstd:zstd lz4:lz4; }
 
 # What the xenstore server is compared with.

@@ -52,6 +52,19 @@ kernel_package() {
   echo "$name"
 }
 
+# The libraries of Debian's own tools of Xen, those of the C library left out.
+xen_libraries=(libgcc-s1 libxenmisc4.17 libxentoollog1 libxentoolcore1 libxenstore4 libxenevtchn1 libxenhypfs1 libxencall1 libxengnttab1
+  libxenforeignmemory1 libxendevicemodel1 libyajl2 libuuid1 liblzma5 libzstd1 zlib1g)
+
+# copy_libraries DIRECTORY PACKAGE...: copies the libraries of packages that are unpacked.
+copy_libraries() {
+  local directory=$1 package
+  shift
+  for package; do
+    find "$packages/$package" -path '*/x86_64-linux-gnu/lib*.so*' -not -path '*/gconv/*' -exec cp -P -t "$directory" {} +
+  done
+}
+
 # fetch_xen: real Xen 4.17 at out/packages/xen.elf
 fetch_xen() {
   [ ! -e "$packages/xen.elf" ] || return 0
