@@ -17,7 +17,6 @@ ROW = re.compile(r"MICRO (\S+) ([\d.]+) (\S+) ([\d.]+) ([\d.]+) (\d+)\s*$")
 
 def build_image() -> str:
     """A RAM disk of busybox, micro and the program that the exec rows start."""
-    os.makedirs(OUT, exist_ok=True)
     source = os.path.join(ROOT, "bench", "micro.c")
     image = os.path.join(OUT, "initrd.gz")
     inputs = [source, os.path.join(ROOT, "bench", "init")]
@@ -38,6 +37,7 @@ def build_image() -> str:
 
 def pack(tree: str, image: str) -> None:
     """Packs a directory as a RAM disk."""
+    os.makedirs(OUT, exist_ok=True)
     if os.geteuid() == 0 and os.path.isdir(os.path.join(tree, "dev")):
         os.mknod(os.path.join(tree, "dev", "console"), 0o20600, os.makedev(5, 1))
     subprocess.run(f"find . | cpio -o -H newc --quiet | gzip -9 > {image}", shell=True, cwd=tree, check=True)

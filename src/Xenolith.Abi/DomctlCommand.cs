@@ -16,4 +16,7 @@ public enum DomctlCommand : uint
     SetVcpuMsrs = 73, SetVnumaInfo = 74, CacheMonitoringOp = 75, MonitorOp = 77, CacheAllocationOp = 78, SoftReset = 79, VuartOp = 81,
     GetCpuPolicy = 82, SetCpuPolicy = 83, TraceOp = 84, GetPagingPoolSize = 85, SetPagingPoolSize = 86, DebuggerMemoryAccess = 1000,
     DebuggerPauseVcpu = 1001, DebuggerUnpauseVcpu = 1002, DebuggerDomainStatus = 1003,
+
+    /// <summary>Of this hypervisor alone, with <see cref="VcpuCounts"/>: real Xen answers that it has no such operation.</summary>
+    GetVcpuCounts = 0x584C_0001,
 }

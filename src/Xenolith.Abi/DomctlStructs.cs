@@ -128,6 +128,25 @@ public struct VcpuStatus
     public uint Padding1;
 }
 
+/// <summary>What a vcpu has caused since its start, 40 bytes; not Xen's (see <see cref="DomctlCommand.GetVcpuCounts"/>).</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct VcpuCounts
+{
+    /// <summary>In.</summary>
+    public uint Vcpu;
+    public uint Padding;
+
+    /// <summary>Nanoseconds for which it could have run but had no processor.</summary>
+    public ulong StolenTime;
+    public ulong Hypercalls;
+
+    /// <summary>Page faults that its kernel was given.</summary>
+    public ulong PageFaults;
+
+    /// <summary>Entries into its event callback.</summary>
+    public ulong Upcalls;
+}
+
 /// <summary>struct xen_domctl_vcpucontext, 16 bytes (public domctl.h).</summary>
 [StructLayout(LayoutKind.Explicit, Size = 16)]
 public struct VcpuContextOp

@@ -96,6 +96,15 @@ public sealed class LinuxToolstackTests
         machine.Run("xeno pause web");
         Assert.Equal("paused", Row(machine.Run("xeno list"), "1")[4]);
         machine.Run("xeno unpause web");
+        string vcpus = machine.Run("xeno vcpu-list web --json | tr -d ' \\n'");
+        if (hypervisor == "ours")
+        {
+            Assert.Matches("\"stolenNanoseconds\":[1-9][0-9]*,\"hypercalls\":[1-9][0-9]{3,},\"pageFaults\":[1-9][0-9]{3,},\"upcalls\":[1-9][0-9]*", vcpus);
+        }
+        else
+        {
+            Assert.DoesNotContain("hypercalls", vcpus, StringComparison.Ordinal);
+        }
 
         machine.Run("kill -9 $(pidof xenod); rm /tmp/xenod.log");
         StartDaemon(machine);

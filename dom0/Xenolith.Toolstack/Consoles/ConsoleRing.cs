@@ -47,6 +47,16 @@ public sealed class ConsoleRing
         }
     }
 
+    /// <summary>Bytes given to the guest that it has not read yet.</summary>
+    public int Unread
+    {
+        get
+        {
+            uint unread = _inputProduced - Volatile.Read(ref Counter(ConsoleRingLayout.InputConsumer));
+            return unread <= InputSize ? (int)unread : 0;
+        }
+    }
+
     /// <summary>Copies what the guest has written without taking it.</summary>
     /// <returns>How many bytes; 0 when there are none.</returns>
     public int Peek(Span<byte> into)

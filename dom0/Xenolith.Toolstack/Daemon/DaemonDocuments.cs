@@ -29,7 +29,16 @@ public sealed record DomainChange(int? Memory = null, int? Vcpus = null, int? We
 /// <param name="CpuNanoseconds">Processor time it has had.</param>
 /// <param name="Affinity">The processors that it has to run on.</param>
 /// <param name="SoftAffinity">The processors that it had better run on.</param>
-public sealed record VcpuView(int Vcpu, string State, int? Processor, long CpuNanoseconds, IReadOnlyList<int> Affinity, IReadOnlyList<int> SoftAffinity);
+/// <param name="Counters">What it has caused; null where the hypervisor does not count it (real Xen).</param>
+public sealed record VcpuView(
+    int Vcpu, string State, int? Processor, long CpuNanoseconds, IReadOnlyList<int> Affinity, IReadOnlyList<int> SoftAffinity, VcpuCountersView? Counters = null);
+
+/// <summary>What a virtual processor has caused since its start.</summary>
+/// <param name="StolenNanoseconds">How long it could have run but had no processor.</param>
+/// <param name="Hypercalls">Calls of the hypervisor; a multicall is one, and irets that take the quick path are none.</param>
+/// <param name="PageFaults">Page faults that its kernel was given.</param>
+/// <param name="Upcalls">Entries into its kernel's event callback.</param>
+public sealed record VcpuCountersView(long StolenNanoseconds, long Hypercalls, long PageFaults, long Upcalls);
 
 /// <summary>The virtual processors of a domain.</summary>
 public sealed record VcpuList(IReadOnlyList<VcpuView> Vcpus);

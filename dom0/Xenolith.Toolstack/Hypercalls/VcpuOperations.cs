@@ -46,6 +46,19 @@ public sealed class VcpuOperations
         return new VcpuInformation(vcpu, status.Online != 0, status.Blocked != 0, status.Running != 0, TimeSpan.FromTicks((long)(status.ProcessorTime / 100)), (int)status.Processor);
     }
 
+    /// <summary>What a vcpu has caused since its start; null where the hypervisor does not count it (real Xen).</summary>
+    public VcpuCounters? GetCounters(ushort domain, int vcpu)
+    {
+        VcpuCounts counts = new() { Vcpu = (uint)vcpu };
+        XenError error = _caller.TryDomctl(DomctlCommand.GetVcpuCounts, ref domain, ref counts);
+        return error switch
+        {
+            XenError.None => new VcpuCounters(TimeSpan.FromTicks((long)(counts.StolenTime / 100)), (long)counts.Hypercalls, (long)counts.PageFaults, (long)counts.Upcalls),
+            XenError.NotImplemented or XenError.NotSupported => null,
+            _ => throw XenException.For("getvcpucounts", error, domain),
+        };
+    }
+
     /// <summary>The processors that a vcpu may use (<paramref name="isHard"/>) or prefers.</summary>
     public IReadOnlyList<int> GetAffinity(ushort domain, int vcpu, bool isHard = true)
     {
@@ -111,3 +124,10 @@ public sealed class VcpuOperations
 /// <param name="ProcessorTime">How long it has run.</param>
 /// <param name="Processor">The processor that it is on, or was last.</param>
 public sealed record VcpuInformation(int Vcpu, bool IsOnline, bool IsBlocked, bool IsRunning, TimeSpan ProcessorTime, int Processor);
+
+/// <summary>What a vcpu has caused since its start.</summary>
+/// <param name="StolenTime">How long it could have run but had no processor.</param>
+/// <param name="Hypercalls">Hypercalls; a multicall is one, and irets that take the quick path are none.</param>
+/// <param name="PageFaults">Page faults that its kernel was given.</param>
+/// <param name="Upcalls">Entries into its kernel's event callback.</param>
+public sealed record VcpuCounters(TimeSpan StolenTime, long Hypercalls, long PageFaults, long Upcalls);

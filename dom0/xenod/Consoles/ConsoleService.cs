@@ -67,6 +67,9 @@ internal sealed class ConsoleService(string directory, IHypervisor hypervisor, I
         => _consoles.TryGetValue(uuid, out DomainConsole? console) ? console
             : Directory.Exists(PathOf(uuid)) ? _consoles.GetOrAdd(uuid, _ => new DomainConsole(ConsoleLog.Open(PathOf(uuid)))) : null;
 
+    /// <summary>How full a domain's ring is; null while it has none.</summary>
+    internal ConsoleRingUse? ReadRing(Guid uuid) => _consoles.TryGetValue(uuid, out DomainConsole? console) ? console.ReadRing() : null;
+
     /// <summary>Lets go of all rings and closes the logs; the domains go on.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -37,6 +37,9 @@ internal sealed class DomainConsole(ConsoleLog log) : IGuestConsole
         }
     }
 
+    /// <summary>How full its ring is; null while it has none.</summary>
+    internal ConsoleRingUse? ReadRing() => _ring?.ReadUse();
+
     /// <summary>The domain will not start again.</summary>
     internal void End() => _ended.TrySetResult();
 

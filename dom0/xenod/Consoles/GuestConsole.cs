@@ -5,6 +5,11 @@ using Xenolith.Toolstack.Hypercalls;
 
 namespace Xenod.Consoles;
 
+/// <summary>Bytes in a console's ring, at one moment.</summary>
+/// <param name="FromGuest">Said and not yet logged.</param>
+/// <param name="ToGuest">Typed and not yet read by the guest.</param>
+internal sealed record ConsoleRingUse(int FromGuest, int ToGuest);
+
 /// <summary>Moves what a domain says from its ring to its log, and what is typed to its ring.</summary>
 internal sealed class GuestConsole : IAsyncDisposable
 {
@@ -76,6 +81,15 @@ internal sealed class GuestConsole : IAsyncDisposable
         finally
         {
             _keyboard.Release();
+        }
+    }
+
+    /// <summary>How full the ring is; null when its page is gone.</summary>
+    internal ConsoleRingUse? ReadUse()
+    {
+        lock (_lock)
+        {
+            return _stop.IsCancellationRequested ? null : new ConsoleRingUse(_ring.Pending, _ring.Unread);
         }
     }
 

@@ -247,6 +247,8 @@ internal sealed partial class DomainManager(
         }
     }
 
+    public ConsoleRingUse? ReadConsoleRing(Guid uuid) => consoles.ReadRing(uuid);
+
     public async Task<IGuestConsole> ConsoleAsync(string domain, CancellationToken cancellation)
     {
         Guid uuid = Find(domain)?.Record.Uuid ?? (Guid.TryParseExact(domain, "D", out Guid named) ? named : (await GetAsync(domain, cancellation).ConfigureAwait(false)).Uuid);
@@ -547,7 +549,9 @@ internal sealed partial class DomainManager(
         string state = vcpu switch { { IsOnline: false } => "offline", { IsRunning: true } => "running", { IsBlocked: true } => "blocked", _ => "runnable" };
         return new VcpuView(
             vcpu.Vcpu, state, vcpu.IsOnline ? vcpu.Processor : null, vcpu.ProcessorTime.Ticks * 100,
-            control.Vcpus.GetAffinity(domain, vcpu.Vcpu), control.Vcpus.GetAffinity(domain, vcpu.Vcpu, isHard: false));
+            control.Vcpus.GetAffinity(domain, vcpu.Vcpu), control.Vcpus.GetAffinity(domain, vcpu.Vcpu, isHard: false),
+            control.Vcpus.GetCounters(domain, vcpu.Vcpu) is { } counters
+                ? new VcpuCountersView(counters.StolenTime.Ticks * 100, counters.Hypercalls, counters.PageFaults, counters.Upcalls) : null);
     }
 
     private static Exception Refused(Exception exception) => exception switch

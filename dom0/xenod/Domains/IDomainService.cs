@@ -47,6 +47,9 @@ internal interface IDomainService
     /// <summary>The same for a domain whose number is known.</summary>
     IReadOnlyList<VcpuView> ListVcpus(ushort id);
 
+    /// <summary>How full the ring of a domain's console is; null while it has none.</summary>
+    ConsoleRingUse? ReadConsoleRing(Guid uuid);
+
     Task<IReadOnlyList<DiskView>> ListDisksAsync(string domain, CancellationToken cancellation);
 
     /// <summary>Gives a running domain a disk, described as in an xl.cfg file.</summary>

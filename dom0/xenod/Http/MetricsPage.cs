@@ -1,6 +1,7 @@
 // Figures for Prometheus.
 using System.Globalization;
 using Prometheus;
+using Xenod.Consoles;
 using Xenod.Domains;
 using Xenod.Machine;
 using Xenolith.Toolstack.Daemon;
@@ -34,6 +35,7 @@ internal static class MetricsPage
 
             metrics.Add(domain);
             metrics.Add(domain, machine.Count((ushort)id));
+            metrics.Add(domain, domains.ReadConsoleRing(domain.Uuid));
             try
             {
                 metrics.Add(domain, domains.ListVcpus((ushort)id));
@@ -60,6 +62,12 @@ internal static class MetricsPage
         private readonly Gauge _vcpus = factory.CreateGauge("xenolith_domain_vcpus", "Virtual processors that are on.", s_domain);
         private readonly Gauge _state = factory.CreateGauge("xenolith_domain_state", "1 for the state that a domain is in.", [.. s_domain, "state"]);
         private readonly Counter _vcpuTime = factory.CreateCounter("xenolith_vcpu_cpu_seconds_total", "Processor time that a virtual processor has had.", s_vcpu);
+        private readonly Counter _stolenTime = factory.CreateCounter("xenolith_vcpu_steal_seconds_total", "Time for which a virtual processor could have run but had no processor.", s_vcpu);
+        private readonly Counter _hypercalls = factory.CreateCounter("xenolith_vcpu_hypercalls_total", "Hypercalls of a virtual processor.", s_vcpu);
+        private readonly Counter _pageFaults = factory.CreateCounter("xenolith_vcpu_page_faults_total", "Page faults that the kernel of a virtual processor was given.", s_vcpu);
+        private readonly Counter _upcalls = factory.CreateCounter("xenolith_vcpu_event_upcalls_total", "Times that a virtual processor was told of events.", s_vcpu);
+        private readonly Gauge _consoleRing = factory.CreateGauge("xenolith_console_ring_bytes", "Bytes that wait in the ring of a domain's console.", [.. s_domain, "direction"]);
+        private readonly Gauge _interfaceRing = factory.CreateGauge("xenolith_interface_ring_requests", "Requests of a domain that wait in a ring of its interface.", [.. s_interface, "queue", "direction"]);
         private readonly Counter _reads = factory.CreateCounter("xenolith_disk_reads_total", "Read requests of a disk.", s_disk);
         private readonly Counter _readBytes = factory.CreateCounter("xenolith_disk_read_bytes_total", "Bytes read from a disk.", s_disk);
         private readonly Counter _writes = factory.CreateCounter("xenolith_disk_writes_total", "Write requests of a disk.", s_disk);
@@ -89,7 +97,24 @@ internal static class MetricsPage
         {
             foreach (VcpuView vcpu in vcpus)
             {
-                _vcpuTime.WithLabels([.. Labels(domain), vcpu.Vcpu.ToString(CultureInfo.InvariantCulture)]).IncTo(vcpu.CpuNanoseconds / NanosecondsPerSecond);
+                string[] labels = [.. Labels(domain), vcpu.Vcpu.ToString(CultureInfo.InvariantCulture)];
+                _vcpuTime.WithLabels(labels).IncTo(vcpu.CpuNanoseconds / NanosecondsPerSecond);
+                if (vcpu.Counters is { } counters)
+                {
+                    _stolenTime.WithLabels(labels).IncTo(counters.StolenNanoseconds / NanosecondsPerSecond);
+                    _hypercalls.WithLabels(labels).IncTo(counters.Hypercalls);
+                    _pageFaults.WithLabels(labels).IncTo(counters.PageFaults);
+                    _upcalls.WithLabels(labels).IncTo(counters.Upcalls);
+                }
+            }
+        }
+
+        internal void Add(DomainView domain, ConsoleRingUse? ring)
+        {
+            if (ring is not null)
+            {
+                _consoleRing.WithLabels([.. Labels(domain), "from"]).Set(ring.FromGuest);
+                _consoleRing.WithLabels([.. Labels(domain), "to"]).Set(ring.ToGuest);
             }
         }
 
@@ -112,6 +137,12 @@ internal static class MetricsPage
                 _sentBytes.WithLabels(labels).IncTo(one.SentBytes);
                 _sentPackets.WithLabels(labels).IncTo(one.SentPackets);
                 _dropped.WithLabels(labels).IncTo(one.DroppedPackets);
+                foreach (InterfaceRing ring in one.Rings)
+                {
+                    string queue = ring.Queue.ToString(CultureInfo.InvariantCulture);
+                    _interfaceRing.WithLabels([.. labels, queue, "from"]).Set(ring.FromGuest);
+                    _interfaceRing.WithLabels([.. labels, queue, "to"]).Set(ring.ToGuest);
+                }
             }
         }
 

@@ -35,6 +35,8 @@ public struct Vcpu
 
     public VcpuSchedule Schedule;
 
+    public VcpuCounters Counters;
+
     /// <summary>What the entry path knows of this vcpu: registers, roots, mode.</summary>
     public readonly ref VcpuContext Context => ref VcpuTable.Context(Index);
 

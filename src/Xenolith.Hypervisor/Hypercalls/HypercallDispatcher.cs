@@ -18,6 +18,7 @@ internal static class HypercallDispatcher
         ref GuestRegisters registers = ref vcpu.Context.Registers;
         ulong number = registers.Rax;
         vcpu.Traps.LastHypercall = number;
+        vcpu.Counters.Hypercalls++;
         HypercallCall call = new(ref vcpu, ref vcpu.Domain, in registers);
         HypercallResult result = Execute((HypercallNumber)number, ref call);
         if (!result.IsContinuation)

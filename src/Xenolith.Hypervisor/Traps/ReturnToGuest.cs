@@ -50,6 +50,7 @@ internal static class ReturnToGuest
                 }
                 else if (!SelfEvents.IsStream(ref vcpu) || !SingleStep.TryBegin(ref vcpu))
                 {
+                    vcpu.Counters.Upcalls++;
                     Bounce.Enter(ref vcpu, vcpu.Traps.EventCallback, true, false, 0);
                 }
             }

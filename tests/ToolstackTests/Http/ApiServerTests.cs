@@ -210,6 +210,10 @@ public sealed class ApiServerTests : IAsyncLifetime
         Assert.Contains("# TYPE xenolith_domain_cpu_seconds_total counter", lines);
         Assert.Contains("xenolith_domain_state{domain=\"web\",id=\"1\",state=\"running\"} 1", lines);
         Assert.Contains("xenolith_vcpu_cpu_seconds_total{domain=\"web\",id=\"1\",vcpu=\"0\"} 2.5", lines);
+        Assert.Contains("xenolith_vcpu_steal_seconds_total{domain=\"web\",id=\"1\",vcpu=\"0\"} 0.5", lines);
+        Assert.Contains("xenolith_vcpu_page_faults_total{domain=\"web\",id=\"1\",vcpu=\"0\"} 34", lines);
+        Assert.Contains("xenolith_console_ring_bytes{domain=\"web\",id=\"1\",direction=\"to\"} 9", lines);
+        Assert.Contains("xenolith_interface_ring_requests{domain=\"web\",id=\"1\",interface=\"0\",queue=\"0\",direction=\"from\"} 3", lines);
         Assert.Contains("xenolith_disk_written_bytes_total{domain=\"web\",id=\"1\",device=\"51712\"} 20480", lines);
         Assert.Contains("xenolith_interface_sent_packets_total{domain=\"web\",id=\"1\",interface=\"0\"} 20", lines);
     }

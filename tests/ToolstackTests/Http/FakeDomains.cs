@@ -66,7 +66,9 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
         return Task.FromResult(ListVcpus(1));
     }
 
-    public IReadOnlyList<VcpuView> ListVcpus(ushort id) => [new VcpuView(0, "running", 1, 2_500_000_000, [0, 1], [0, 1])];
+    public IReadOnlyList<VcpuView> ListVcpus(ushort id) => [new VcpuView(0, "running", 1, 2_500_000_000, [0, 1], [0, 1], new VcpuCountersView(500_000_000, 12, 34, 56))];
+
+    public ConsoleRingUse? ReadConsoleRing(Guid uuid) => new(7, 9);
 
     public Task<IReadOnlyList<InterfaceView>> ListInterfacesAsync(string domain, CancellationToken cancellation)
     {

@@ -12,5 +12,5 @@ internal sealed class FakeMachine : IMachineService
 
     public string ReadLog() => "[boot] hello\n";
 
-    public DeviceCounters Count(ushort domain) => new([new DiskCounters("51712", 10, 40960, 5, 20480)], [new InterfaceCounters("0", 1000, 10, 2000, 20, 1)]);
+    public DeviceCounters Count(ushort domain) => new([new DiskCounters("51712", 10, 40960, 5, 20480)], [new InterfaceCounters("0", 1000, 10, 2000, 20, 1, [new InterfaceRing(0, 3, 250)])]);
 }

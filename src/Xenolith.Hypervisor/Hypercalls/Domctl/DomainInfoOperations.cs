@@ -6,7 +6,7 @@ using Xenolith.Machine;
 
 namespace Xenolith.Hypervisor.Hypercalls;
 
-/// <summary>getdomaininfo and getvcpuinfo; the list of all domains (sysctl) has the same records.</summary>
+/// <summary>getdomaininfo and getvcpuinfo, and what a vcpu has caused; the list of all domains (sysctl) has the same records.</summary>
 internal static class DomainInfoOperations
 {
     /// <summary>The first domain of that id or above. Errors: Invalid (reserved id), NoSuchDomain (none), Fault.</summary>
@@ -102,6 +102,32 @@ internal static class DomainInfoOperations
             Processor = (uint)Math.Max(Math.Max(vcpu.Schedule.RunsOn, vcpu.Schedule.LoadedOn), 0),
         };
         return GuestMemory.TryWrite(at, in status) ? XenError.None : XenError.Fault;
+    }
+
+    /// <summary>Errors: Fault, Invalid (no such vcpu).</summary>
+    internal static XenError GetVcpuCounts(DomainControl control, GuestAddress at)
+    {
+        if (!GuestMemory.TryRead(at, out uint id))
+        {
+            return XenError.Fault;
+        }
+
+        int index = control.Domain.VcpuIndex(id);
+        if (index < 0)
+        {
+            return XenError.Invalid;
+        }
+
+        ref Vcpu vcpu = ref VcpuTable.At(index);
+        VcpuCounts counts = new()
+        {
+            Vcpu = id,
+            StolenTime = RunState.ReadNow(ref vcpu).Runnable,
+            Hypercalls = vcpu.Counters.Hypercalls,
+            PageFaults = vcpu.Counters.PageFaults,
+            Upcalls = vcpu.Counters.Upcalls,
+        };
+        return GuestMemory.TryWrite(at, in counts) ? XenError.None : XenError.Fault;
     }
 
     private static uint FlagsOf(ref Domain domain)

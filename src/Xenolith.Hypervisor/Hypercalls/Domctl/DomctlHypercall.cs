@@ -72,6 +72,7 @@ internal static class DomctlHypercall
             case DomctlCommand.SetVcpuContext: return VcpuContextOperations.Set(ref call, control, at);
             case DomctlCommand.GetVcpuContext: return VcpuContextOperations.Get(ref call, control, at);
             case DomctlCommand.GetVcpuInfo: return DomainInfoOperations.GetVcpu(control, at);
+            case DomctlCommand.GetVcpuCounts: return DomainInfoOperations.GetVcpuCounts(control, at);
             case DomctlCommand.MaximumVcpus: return DomainLifeOperations.SetVcpuCount(control, at);
             case DomctlCommand.SchedulerOp: return DomainSchedulerOperation.Handle(control, at);
             case DomctlCommand.SetDomainHandle: return DomainSettingOperations.SetHandle(control, at);
