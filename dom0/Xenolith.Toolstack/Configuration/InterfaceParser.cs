@@ -2,10 +2,11 @@
 using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
+using Xenolith.Toolstack.Networks;
 
 namespace Xenolith.Toolstack.Configuration;
 
-/// <summary>Reads a network interface's description: <c>mac=, bridge=, vifname=, ip=, gatewaydev=, rate=, mtu=</c> parted by commas; an empty one is an interface too.</summary>
+/// <summary>Reads a network interface's description: <c>mac=, bridge=, vifname=, ip=, gatewaydev=, rate=, mtu=, rules=</c> parted by commas; an empty one is an interface too.</summary>
 public static class InterfaceParser
 {
     private const int LongestName = 15;
@@ -48,6 +49,8 @@ public static class InterfaceParser
                 return found with { GatewayDevice = DeviceName(value, text) };
             case "rate":
                 return found with { Rate = NetworkRate.Parse(value) };
+            case "rules":
+                return found with { Rules = [.. value.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(rule => FirewallRule.Parse(rule).Text)] };
             case "mtu":
                 return found with { Mtu = MtuOf(value, text) };
             case "script":
@@ -61,7 +64,7 @@ public static class InterfaceParser
             case "type":
                 throw Wrong(text, "only Xen's own network protocol is served (type=vif)");
             default:
-                throw Wrong(text, $"'{key}' is unknown; it is made of mac=, bridge=, vifname=, ip=, gatewaydev=, rate=, mtu=");
+                throw Wrong(text, $"'{key}' is unknown; it is made of mac=, bridge=, vifname=, ip=, gatewaydev=, rate=, mtu=, rules=");
         }
     }
 

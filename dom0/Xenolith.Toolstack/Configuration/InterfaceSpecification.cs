@@ -24,6 +24,9 @@ public sealed record InterfaceSpecification
     /// <summary>Domain 0's device that packets are routed to where there is no bridge.</summary>
     public string? GatewayDevice { get; init; }
 
+    /// <summary>Its firewall, in force before its first packet (<see cref="Networks.FirewallRule"/>).</summary>
+    public IReadOnlyList<string> Rules { get; init; } = [];
+
     /// <summary>How fast it may send; null = as fast as it goes.</summary>
     public NetworkRate? Rate { get; init; }
 

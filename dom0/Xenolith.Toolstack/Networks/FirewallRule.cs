@@ -13,6 +13,9 @@ public enum FirewallAction
     /// <summary>It is dropped.</summary>
     Deny,
 
+    /// <summary>It passes, and what no rule lets out is dropped: the guest reaches what such rules name, Domain 0's services of its network, and nothing else.</summary>
+    Only,
+
     /// <summary>It is dropped where more come than the rule's rate; others are left to the rules that follow.</summary>
     Limit,
 
@@ -22,7 +25,7 @@ public enum FirewallAction
 
 /// <summary>
 /// A pattern and an action. As text: <c>allow|deny [in|out] [tcp|udp|icmp] [from NETWORK] [to NETWORK] [port N[-M]]</c>,
-/// <c>limit RATE/second|minute</c> before the same pattern, or <c>forward tcp|udp PORT to PORT</c>. <c>out</c> is what the guest sends;
+/// <c>only [tcp|udp|icmp] [to NETWORK] [port N[-M]]</c>, <c>limit RATE/second|minute</c> before the pattern, or <c>forward tcp|udp PORT to PORT</c>. <c>out</c> is what the guest sends;
 /// answers to what was allowed always pass.
 /// </summary>
 /// <param name="Text">As it was written.</param>
@@ -33,7 +36,7 @@ public enum FirewallAction
 /// <param name="Forwarded">Protocol, Domain 0's port and the guest's, for <see cref="FirewallAction.Forward"/>.</param>
 public sealed record FirewallRule(string Text, FirewallAction Action, bool IsOutgoing, string Pattern, string? Rate, (string Protocol, ushort Port, ushort GuestPort)? Forwarded)
 {
-    private const string Shape = "write allow or deny, then as needed in or out, tcp, udp or icmp, from NETWORK, to NETWORK, port N or N-M; or 'limit 100/second ...', or 'forward tcp 8080 to 80'";
+    private const string Shape = "write allow or deny, then as needed in or out, tcp, udp or icmp, from NETWORK, to NETWORK, port N or N-M; or 'only to NETWORK ...', 'limit 100/second ...', or 'forward tcp 8080 to 80'";
 
     /// <summary>Reads a rule.</summary>
     /// <exception cref="FormatException">It is none; the message says what is wrong and what to write.</exception>
@@ -47,12 +50,14 @@ public sealed record FirewallRule(string Text, FirewallAction Action, bool IsOut
                 return ReadPattern(text, FirewallAction.Allow, null, words);
             case "deny":
                 return ReadPattern(text, FirewallAction.Deny, null, words);
+            case "only":
+                return words.Contains("in") || words.Contains("from") ? throw Wrong(text, "only is about where the guest sends to") : ReadPattern(text, FirewallAction.Only, null, words);
             case "limit":
                 return ReadPattern(text, FirewallAction.Limit, RateOf(text, words), words);
             case "forward":
                 return ReadForward(text, words);
             default:
-                throw Wrong(text, "it begins with none of allow, deny, limit and forward");
+                throw Wrong(text, "it begins with none of allow, deny, only, limit and forward");
         }
     }
 

@@ -2,6 +2,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
+using System.Net.Sockets;
 using System.Text;
 
 namespace Xenolith.Toolstack.Networks;
@@ -11,7 +12,9 @@ namespace Xenolith.Toolstack.Networks;
 /// <param name="Mac">The Ethernet address that alone its guest may use.</param>
 /// <param name="Addresses">The addresses that alone its guest may use; empty = any, on a network whose addresses others give.</param>
 /// <param name="Rules">In the order in which they are asked.</param>
-public sealed record FirewalledInterface(string Name, PhysicalAddress Mac, IReadOnlyList<IPAddress> Addresses, IReadOnlyList<FirewallRule> Rules);
+/// <param name="Servers">Domain 0's addresses on the interface's network, where it gives addresses and names; empty on networks of others.</param>
+public sealed record FirewalledInterface(
+    string Name, PhysicalAddress Mac, IReadOnlyList<IPAddress> Addresses, IReadOnlyList<FirewallRule> Rules, IReadOnlyList<IPAddress> Servers);
 
 /// <summary>
 /// Writes the transactions that nft applies: all of one or nothing. Each interface has two chains, for what its guest sends and for what goes
@@ -82,7 +85,7 @@ public static class FirewallScript
             string chain = rule.IsOutgoing ? sent : received;
             switch (rule.Action)
             {
-                case FirewallAction.Allow:
+                case FirewallAction.Allow or FirewallAction.Only:
                     Line(script, $"add rule {Table} {chain} {rule.Pattern} counter accept {comment}");
                     break;
                 case FirewallAction.Deny:
@@ -94,6 +97,14 @@ public static class FirewallScript
                 case FirewallAction.Forward when rule.Forwarded is var (protocol, port, guestPort) && Ipv4Of(one) is { } address:
                     Line(script, string.Create(CultureInfo.InvariantCulture, $"add element {NatTable} forward_{protocol} {{ {port} : {address} . {guestPort} }}"));
                     break;
+            }
+        }
+
+        if (one.Rules.Any(rule => rule.Action == FirewallAction.Only))
+        {
+            foreach (string rule in Remainder(one))
+            {
+                Line(script, $"add rule {Table} {sent} {rule}");
             }
         }
 
@@ -144,13 +155,29 @@ public static class FirewallScript
             yield break;
         }
 
-        IPAddress[] four = [.. one.Addresses.Where(address => address.GetAddressBytes().Length == 4)];
-        IPAddress[] six = [.. one.Addresses.Where(address => address.GetAddressBytes().Length == 16), LinkLocal(one.Mac), IPAddress.IPv6Any];
+        IPAddress[] four = [.. one.Addresses.Where(address => address.AddressFamily == AddressFamily.InterNetwork)];
+        IPAddress[] six = [.. one.Addresses.Where(address => address.AddressFamily == AddressFamily.InterNetworkV6), LinkLocal(one.Mac), IPAddress.IPv6Any];
         yield return $"arp saddr ip != {{ {string.Join(", ", [.. four, IPAddress.Any])} }} counter drop comment \"lock: foreign address in ARP\"";
         yield return "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept";
         yield return four.Length == 0 ? "meta protocol ip counter drop comment \"lock: foreign address\"" : $"ip saddr != {{ {string.Join<IPAddress>(", ", four)} }} counter drop comment \"lock: foreign address\"";
         yield return $"ip6 saddr != {{ {string.Join<IPAddress>(", ", six)} }} counter drop comment \"lock: foreign address\"";
     }
+
+    /// <summary>What a guest needs that may reach a few places only, and the end of everything else.</summary>
+    private static IEnumerable<string> Remainder(FirewalledInterface one)
+    {
+        yield return "udp sport 68 udp dport 67 accept";
+        foreach (IPAddress server in one.Servers)
+        {
+            string family = FamilyOf(server);
+            yield return $"{family} daddr {server} meta l4proto {{ 1, 58 }} accept";
+            yield return $"{family} daddr {server} meta l4proto {{ 6, 17 }} th dport 53 accept";
+        }
+
+        yield return "counter drop comment \"only: everything else\"";
+    }
+
+    private static string FamilyOf(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6 ? "ip6" : "ip";
 
     /// <summary>The address that every interface gives itself (RFC 4291, appendix A).</summary>
     private static IPAddress LinkLocal(PhysicalAddress mac)
@@ -159,7 +186,7 @@ public static class FirewallScript
         return new IPAddress([0xFE, 0x80, 0, 0, 0, 0, 0, 0, (byte)(m[0] ^ 2), m[1], m[2], 0xFF, 0xFE, m[3], m[4], m[5]]);
     }
 
-    private static IPAddress? Ipv4Of(FirewalledInterface one) => one.Addresses.FirstOrDefault(address => address.GetAddressBytes().Length == 4);
+    private static IPAddress? Ipv4Of(FirewalledInterface one) => one.Addresses.FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork);
 
     // Names of chains are made of fewer characters than those of interfaces.
     private static string Identifier(string name)

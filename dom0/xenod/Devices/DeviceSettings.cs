@@ -17,7 +17,7 @@ internal sealed record DeviceSettings(IReadOnlyList<string> Disks, IReadOnlyDict
     /// <summary>Those of a configuration.</summary>
     internal static DeviceSettings Of(DomainConfiguration configuration) => new(
         [.. configuration.Disks.Select(disk => disk.Text)],
-        configuration.Interfaces.Select((one, index) => (one, index)).ToDictionary(pair => Key((uint)pair.index), pair => new InterfaceSettings(pair.one.Text, [])));
+        configuration.Interfaces.Select((one, index) => (one, index)).ToDictionary(pair => Key((uint)pair.index), pair => new InterfaceSettings(pair.one.Text, pair.one.Rules)));
 
     internal DeviceSettings WithDisk(string text) => this with { Disks = [.. Disks, text] };
 

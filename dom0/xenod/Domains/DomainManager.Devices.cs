@@ -40,8 +40,8 @@ internal sealed partial class DomainManager
         return OnDevicesAsync(domain, "interface.attached", text, async (record, settings) =>
         {
             uint index = settings.FreeIndex();
-            await devices.Interfaces.AttachAsync(record.Id!.Value, record.Uuid, record.Name, index, wanted, [], cancellation).ConfigureAwait(false);
-            return settings.WithInterface(index, new InterfaceSettings(text, []));
+            await devices.Interfaces.AttachAsync(record.Id!.Value, record.Uuid, record.Name, index, wanted, [.. wanted.Rules.Select(FirewallRule.Parse)], cancellation).ConfigureAwait(false);
+            return settings.WithInterface(index, new InterfaceSettings(text, wanted.Rules));
         }, cancellation);
     }
 

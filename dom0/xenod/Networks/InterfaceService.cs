@@ -55,7 +55,7 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
 
         PhysicalAddress mac = wanted.Mac ?? AddressBook.MacOf(uuid, index);
         FirewalledInterface one = new(
-            wanted.Name ?? string.Create(CultureInfo.InvariantCulture, $"vif{domain}.{index}"), mac, AddressesOf(wanted, bridge, mac, name), rules);
+            wanted.Name ?? string.Create(CultureInfo.InvariantCulture, $"vif{domain}.{index}"), mac, AddressesOf(wanted, bridge, mac, name), rules, ServersOf(bridge));
         try
         {
             await bus.PublishAsync(device, FrontEnd(index, wanted, mac), BackEnd(index, wanted, bridge, one), cancellation).ConfigureAwait(false);
@@ -197,12 +197,15 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
             return null;
         }
 
+        string bridge = await bus.BackEndValueAsync(device, BridgeNode, cancellation).ConfigureAwait(false) ?? "";
         string given = await bus.BackEndValueAsync(device, AddressNode, cancellation).ConfigureAwait(false) ?? "";
         string rules = await bus.BackEndValueAsync(device, RulesNode, cancellation).ConfigureAwait(false) ?? "";
         return new FirewalledInterface(
             name, PhysicalAddress.Parse(mac.Replace(':', '-').ToUpperInvariant()), [.. given.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(IPAddress.Parse)],
-            [.. rules.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(FirewallRule.Parse)]);
+            [.. rules.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(FirewallRule.Parse)], ServersOf(bridge));
     }
+
+    private IReadOnlyList<IPAddress> ServersOf(string bridge) => bridge == options.Bridge ? [addresses.Gateway] : [];
 
     private async Task<IReadOnlyList<RuleCounter>> CountersAsync(FirewalledInterface one, CancellationToken cancellation)
     {

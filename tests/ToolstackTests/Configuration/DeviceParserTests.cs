@@ -74,11 +74,12 @@ public sealed class DeviceParserTests
     [Fact]
     public void InterfacesAreRead()
     {
-        InterfaceSpecification found = InterfaceParser.Parse("mac=00:16:3e:1:2:a, bridge=br0, vifname=web, ip=10.0.0.2/24 fd00::2, rate=10Mb/s@20ms, mtu=1400, type=vif, script=".Replace(", script=", ""));
+        InterfaceSpecification found = InterfaceParser.Parse("mac=00:16:3e:1:2:a, bridge=br0, vifname=web, ip=10.0.0.2/24 fd00::2, rate=10Mb/s@20ms, rules=deny in; only to 10.0.0.0/8, mtu=1400, type=vif, script=".Replace(", script=", ""));
         Assert.Equal("00163E01020A", found.Mac!.ToString());
         Assert.Equal(("br0", "web", 1400), (found.Bridge, found.Name, found.Mtu));
         Assert.Equal(["10.0.0.2/24", "fd00::2"], found.Addresses);
         Assert.Equal(new NetworkRate(25_000, 20_000), found.Rate);
+        Assert.Equal(["deny in", "only to 10.0.0.0/8"], found.Rules);
         Assert.Null(InterfaceParser.Parse("").Mac);
     }
 
@@ -91,6 +92,7 @@ public sealed class DeviceParserTests
     [InlineData("ip=10.0.0.256", "is no address")]
     [InlineData("ip=10.0.0.1/33", "is no address")]
     [InlineData("mtu=1", "mtu is a number of bytes")]
+    [InlineData("rules=allow out; perhaps", "begins with none of")]
     [InlineData("script=vif-nat", "no scripts are run here")]
     [InlineData("colour=red", "'colour' is unknown")]
     [InlineData("mtu=1400,mtu=1400", "'mtu' is given twice")]

@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Xenod.Events;
 using Xenod.Http;
@@ -140,6 +141,14 @@ public sealed class ApiServerTests : IAsyncLifetime
     [Fact]
     public void ATcpAddressWithoutATokenIsRefused()
         => Assert.Throws<ArgumentException>(() => ApiServer.Create(_options with { Token = null }, _domains, new FakeMachine(), _events));
+
+    /// <summary>Settings from outside could open the interface to the network without a token.</summary>
+    [Fact]
+    public void NeitherTheEnvironmentNorFilesTellTheServerAnything()
+    {
+        Assert.Null(_server.Configuration["PATH"]);
+        Assert.DoesNotContain(((IConfigurationRoot)_server.Configuration).Providers, provider => provider is FileConfigurationProvider);
+    }
 
     [Fact]
     public async Task AReaderOfEventsGoesOnWhereItStopped()

@@ -37,6 +37,8 @@ public sealed class FirewallTests
     [InlineData("limit 5/fortnight")]
     [InlineData("forward tcp 80")]
     [InlineData("forward icmp 80 to 80")]
+    [InlineData("only in tcp port 80")]
+    [InlineData("only from 10.0.0.0/8")]
     public void WhatIsNoRuleIsRefusedInOneSentence(string rule)
         => Assert.Contains("write allow or deny", Assert.Throws<FormatException>(() => FirewallRule.Parse(rule)).Message, StringComparison.Ordinal);
 
@@ -60,6 +62,25 @@ public sealed class FirewallTests
         int arp = Array.IndexOf(lines, $"add rule bridge xenolith {chain} meta protocol arp accept");
         Assert.InRange(arp, 0, Array.FindIndex(lines, line => line.Contains(rule, StringComparison.Ordinal)) - 1);
         Assert.True(Array.FindLastIndex(lines, line => line.Contains("lock:", StringComparison.Ordinal) && line.Contains(chain, StringComparison.Ordinal)) < arp);
+    }
+
+    /// <summary>Rules that let out to a few places only end in a drop, behind what the guest needs to find them.</summary>
+    [Fact]
+    public void OnlyLetsOutToItsPlacesAndToTheServicesOfTheNetwork()
+    {
+        string[] lines = [.. FirewallScript.Apply(Interface("only to 192.0.2.0/24 tcp port 443", "deny in", "only to 198.51.100.7")).Split('\n')
+            .Where(line => line.Contains("rule bridge xenolith sent_", StringComparison.Ordinal)).Select(line => line["add rule bridge xenolith sent_vif1.0 ".Length..]).TakeLast(6)];
+        Assert.Equal(
+            [
+                "ip daddr 192.0.2.0/24 tcp dport 443 counter accept comment \"only to 192.0.2.0/24 tcp port 443\"",
+                "ip daddr 198.51.100.7 counter accept comment \"only to 198.51.100.7\"",
+                "udp sport 68 udp dport 67 accept",
+                "ip daddr 10.87.0.1 meta l4proto { 1, 58 } accept",
+                "ip daddr 10.87.0.1 meta l4proto { 6, 17 } th dport 53 accept",
+                "counter drop comment \"only: everything else\"",
+            ],
+            lines);
+        Assert.DoesNotContain("everything else", FirewallScript.Apply(Interface("allow out")), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -88,5 +109,5 @@ public sealed class FirewallTests
         Assert.Equal("sent_a_2db_5f_22", FirewallScript.Sent("a-b_\""));
     }
 
-    private static FirewalledInterface Interface(params string[] rules) => new("vif1.0", s_mac, [IPAddress.Parse("10.87.0.9")], [.. rules.Select(FirewallRule.Parse)]);
+    private static FirewalledInterface Interface(params string[] rules) => new("vif1.0", s_mac, [IPAddress.Parse("10.87.0.9")], [.. rules.Select(FirewallRule.Parse)], [IPAddress.Parse("10.87.0.1")]);
 }
