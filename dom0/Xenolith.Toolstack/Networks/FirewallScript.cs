@@ -24,6 +24,8 @@ public static class FirewallScript
 {
     private const string Table = "bridge xenolith";
     private const string NatTable = "ip xenolith";
+    private const string LockComment = "lock: ";
+    private const string RemainderComment = "only: everything else";
 
     /// <summary>Answers to what was allowed, and the question for an Ethernet address, without which nothing that is allowed would find its way.</summary>
     private static readonly string[] s_always = ["ct state established,related accept", "meta protocol arp accept"];
@@ -122,12 +124,16 @@ public static class FirewallScript
         {
             if (rule.Forwarded is var (protocol, port, _) && Ipv4Of(one) is not null)
             {
-                Line(script, string.Create(CultureInfo.InvariantCulture, $"delete element {NatTable} forward_{protocol} {{ {port} }}"));
+                script.Append(Unforward(protocol, port));
             }
         }
 
         return script.ToString();
     }
+
+    /// <summary>Takes back that a port is forwarded.</summary>
+    public static string Unforward(string protocol, ushort port)
+        => string.Create(CultureInfo.InvariantCulture, $"delete element {NatTable} forward_{protocol} {{ {port} }}\n");
 
     /// <summary>Forgets an interface that is gone.</summary>
     public static string Remove(string name) => $$"""
@@ -137,6 +143,13 @@ public static class FirewallScript
         delete chain {{Table}} {{Received(name)}}
 
         """;
+
+    /// <summary>Whether what the packet filter has counted for was a rule, and not a lock or the end of all rules.</summary>
+    public static bool IsRule(string comment)
+    {
+        ArgumentNullException.ThrowIfNull(comment);
+        return !comment.StartsWith(LockComment, StringComparison.Ordinal) && comment != RemainderComment;
+    }
 
     /// <summary>The chain of what an interface's guest sends.</summary>
     public static string Sent(string name) => "sent_" + Identifier(name);
@@ -148,8 +161,8 @@ public static class FirewallScript
     private static IEnumerable<string> Locks(FirewalledInterface one)
     {
         string mac = string.Join(':', one.Mac.GetAddressBytes().Select(part => part.ToString("x2", CultureInfo.InvariantCulture)));
-        yield return $"ether saddr != {mac} counter drop comment \"lock: foreign Ethernet address\"";
-        yield return $"arp saddr ether != {mac} counter drop comment \"lock: foreign Ethernet address in ARP\"";
+        yield return $"ether saddr != {mac} counter drop comment \"{LockComment}foreign Ethernet address\"";
+        yield return $"arp saddr ether != {mac} counter drop comment \"{LockComment}foreign Ethernet address in ARP\"";
         if (one.Addresses.Count == 0)
         {
             yield break;
@@ -157,10 +170,10 @@ public static class FirewallScript
 
         IPAddress[] four = [.. one.Addresses.Where(address => address.AddressFamily == AddressFamily.InterNetwork)];
         IPAddress[] six = [.. one.Addresses.Where(address => address.AddressFamily == AddressFamily.InterNetworkV6), LinkLocal(one.Mac), IPAddress.IPv6Any];
-        yield return $"arp saddr ip != {{ {string.Join(", ", [.. four, IPAddress.Any])} }} counter drop comment \"lock: foreign address in ARP\"";
+        yield return $"arp saddr ip != {{ {string.Join(", ", [.. four, IPAddress.Any])} }} counter drop comment \"{LockComment}foreign address in ARP\"";
         yield return "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept";
-        yield return four.Length == 0 ? "meta protocol ip counter drop comment \"lock: foreign address\"" : $"ip saddr != {{ {string.Join<IPAddress>(", ", four)} }} counter drop comment \"lock: foreign address\"";
-        yield return $"ip6 saddr != {{ {string.Join<IPAddress>(", ", six)} }} counter drop comment \"lock: foreign address\"";
+        yield return four.Length == 0 ? $"meta protocol ip counter drop comment \"{LockComment}foreign address\"" : $"ip saddr != {{ {string.Join<IPAddress>(", ", four)} }} counter drop comment \"{LockComment}foreign address\"";
+        yield return $"ip6 saddr != {{ {string.Join<IPAddress>(", ", six)} }} counter drop comment \"{LockComment}foreign address\"";
     }
 
     /// <summary>What a guest needs that may reach a few places only, and the end of everything else.</summary>
@@ -174,7 +187,7 @@ public static class FirewallScript
             yield return $"{family} daddr {server} meta l4proto {{ 6, 17 }} th dport 53 accept";
         }
 
-        yield return "counter drop comment \"only: everything else\"";
+        yield return $"counter drop comment \"{RemainderComment}\"";
     }
 
     private static string FamilyOf(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6 ? "ip6" : "ip";

@@ -105,12 +105,17 @@ internal sealed class DiskService(IXenstore store, DeviceBus bus, IDiskServers s
         await RemoveAsync(device).ConfigureAwait(false);
     }
 
-    /// <summary>Takes all disks away from a domain that has ended or is about to.</summary>
-    internal async Task RemoveAllAsync(ushort domain)
+    /// <summary>Takes disks away from a domain.</summary>
+    /// <param name="domain">The domain.</param>
+    /// <param name="kept">The numbers of those that stay.</param>
+    internal async Task RemoveAllButAsync(ushort domain, IReadOnlySet<uint> kept)
     {
         foreach (DeviceAddress device in await bus.ListAsync(Kind, domain, CancellationToken.None).ConfigureAwait(false))
         {
-            await RemoveAsync(device).ConfigureAwait(false);
+            if (!kept.Contains(device.Number))
+            {
+                await RemoveAsync(device).ConfigureAwait(false);
+            }
         }
     }
 

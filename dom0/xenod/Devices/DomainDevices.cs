@@ -1,4 +1,5 @@
 // All devices of a domain.
+using System.Collections.Immutable;
 using System.Globalization;
 using Xenod.Networks;
 using Xenolith.Toolstack.Configuration;
@@ -24,17 +25,37 @@ internal sealed class DomainDevices(DiskService disks, InterfaceService interfac
         foreach ((string index, InterfaceSettings one) in settings.Interfaces)
         {
             await interfaces.AttachAsync(
-                domain, uuid, name, uint.Parse(index, CultureInfo.InvariantCulture), InterfaceParser.Parse(one.Text), [.. one.Rules.Select(FirewallRule.Parse)], cancellation)
+                domain, uuid, name, IndexOf(index), InterfaceParser.Parse(one.Text), [.. one.Rules.Select(FirewallRule.Parse)], cancellation)
                 .ConfigureAwait(false);
         }
     }
 
-    /// <summary>Takes all devices away from a domain that has ended or is about to.</summary>
-    /// <param name="domain">The domain.</param>
-    /// <param name="isEnd">It will not be started again.</param>
-    internal async Task RemoveAllAsync(ushort domain, bool isEnd)
+    /// <summary>Takes away what a daemon that was killed had begun to give to a running domain or to take from it.</summary>
+    internal async Task ReconcileAsync(ushort domain, DeviceSettings settings)
     {
-        await interfaces.RemoveAllAsync(domain, isEnd).ConfigureAwait(false);
-        await disks.RemoveAllAsync(domain).ConfigureAwait(false);
+        await interfaces.RemoveAllButAsync(domain, settings.Interfaces.Keys.Select(IndexOf).ToHashSet()).ConfigureAwait(false);
+        await disks.RemoveAllButAsync(domain, settings.Disks.Select(text => DiskParser.Parse(text).Device.Number).ToHashSet()).ConfigureAwait(false);
     }
+
+    /// <summary>Makes the packet filter as the interfaces of the domains want it.</summary>
+    internal Task ReconcileFilterAsync(IEnumerable<ushort> domains, CancellationToken cancellation) => interfaces.ReconcileFilterAsync(domains, cancellation);
+
+    /// <summary>Frees the addresses of a domain that will not be started again.</summary>
+    internal void ForgetAddresses(Guid uuid, DeviceSettings settings) => interfaces.ForgetAddresses(InterfacesOf(uuid, settings));
+
+    /// <summary>Frees the addresses of interfaces that no domain has any more.</summary>
+    internal void ForgetAddressesBut(IEnumerable<(Guid Uuid, DeviceSettings Settings)> domains)
+        => interfaces.ForgetAddressesBut(domains.SelectMany(domain => InterfacesOf(domain.Uuid, domain.Settings)));
+
+    /// <summary>Takes all devices away from a domain that has ended or is about to.</summary>
+    internal async Task RemoveAllAsync(ushort domain)
+    {
+        await interfaces.RemoveAllButAsync(domain, ImmutableHashSet<uint>.Empty).ConfigureAwait(false);
+        await disks.RemoveAllButAsync(domain, ImmutableHashSet<uint>.Empty).ConfigureAwait(false);
+    }
+
+    private static IEnumerable<(Guid Uuid, uint Index, InterfaceSpecification Wanted)> InterfacesOf(Guid uuid, DeviceSettings settings)
+        => settings.Interfaces.Select(pair => (uuid, IndexOf(pair.Key), InterfaceParser.Parse(pair.Value.Text)));
+
+    private static uint IndexOf(string key) => uint.Parse(key, CultureInfo.InvariantCulture);
 }

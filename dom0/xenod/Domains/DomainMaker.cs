@@ -27,7 +27,7 @@ internal sealed class DomainMaker(ControlInterface control, DomainBuilder builde
             await nodes.WriteAsync(built, configuration, now, cancellation).ConfigureAwait(false);
             undo.Push(() => store.ReleaseAsync(built.Id, CancellationToken.None));
             await store.IntroduceAsync(built.Id, built.XenstoreFrame, built.XenstorePort, cancellation).ConfigureAwait(false);
-            undo.Push(() => devices.RemoveAllAsync(built.Id, isEnd: record.Started == default));
+            undo.Push(() => devices.RemoveAllAsync(built.Id));
             await devices.AttachAllAsync(built.Id, built.Uuid, record.Name, settings, cancellation).ConfigureAwait(false);
             long start = consoles.Attach(built.Uuid, built.Id, built.ConsoleFrame, built.ConsolePort, null);
             return record with { Id = built.Id, ConsoleFrame = built.ConsoleFrame, ConsolePort = built.ConsolePort, ConsoleStart = start, Started = now, Ended = null };
@@ -59,7 +59,7 @@ internal sealed class DomainMaker(ControlInterface control, DomainBuilder builde
                 await UndoAsync(() => Run(() => control.Domains.Pause(id))).ConfigureAwait(false);
             }
 
-            await devices.RemoveAllAsync(id, isEnd).ConfigureAwait(false);
+            await devices.RemoveAllAsync(id).ConfigureAwait(false);
             await UndoAsync(() => store.ReleaseAsync(id, CancellationToken.None)).ConfigureAwait(false);
             if (isThere)
             {

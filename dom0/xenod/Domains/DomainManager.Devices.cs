@@ -90,7 +90,7 @@ internal sealed partial class DomainManager
             }
 
             DomainRecord record = managed.Record;
-            DeviceSettings settings = await change(record, record.Devices ?? DeviceSettings.Of(managed.Configuration)).ConfigureAwait(false);
+            DeviceSettings settings = await change(record, managed.Devices).ConfigureAwait(false);
             Keep(managed, record with { Devices = settings });
         }
         catch (DeviceException exception)

@@ -48,6 +48,7 @@ internal sealed partial class DomainManager(
                 if (found is not null && found.Id == record.Id && (found.State & DomainStates.Dying) == 0)
                 {
                     consoles.Attach(record.Uuid, found.Id, record.ConsoleFrame, record.ConsolePort, record.ConsoleStart);
+                    await devices.ReconcileAsync(found.Id, domain.Devices).ConfigureAwait(false);
                 }
 
                 continue;
@@ -67,6 +68,8 @@ internal sealed partial class DomainManager(
             }
         }
 
+        await devices.ReconcileFilterAsync(_domains.Values.Select(domain => domain.Record.Id).OfType<ushort>(), cancellation).ConfigureAwait(false);
+        devices.ForgetAddressesBut(_domains.Values.Select(domain => (domain.Record.Uuid, domain.Devices)));
         LookAgain();
     }
 
@@ -482,6 +485,7 @@ internal sealed partial class DomainManager(
         lock (_lock)
         {
             domain.IsGone = true;
+            devices.ForgetAddresses(domain.Record.Uuid, domain.Devices);
             if (_domains.GetValueOrDefault(domain.Record.Uuid) == domain)
             {
                 _domains.Remove(domain.Record.Uuid);

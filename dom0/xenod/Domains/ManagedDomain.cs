@@ -1,4 +1,5 @@
 // A domain in the daemon's hands.
+using Xenod.Devices;
 using Xenolith.Toolstack.Configuration;
 
 namespace Xenod.Domains;
@@ -14,6 +15,9 @@ internal sealed class ManagedDomain(DomainRecord record, DomainConfiguration con
 
     /// <summary>What it is made from.</summary>
     internal DomainConfiguration Configuration { get; } = configuration;
+
+    /// <summary>The devices that it has, or gets at its next start.</summary>
+    internal DeviceSettings Devices => Record.Devices ?? DeviceSettings.Of(Configuration);
 
     /// <summary>It has been taken out of the table.</summary>
     internal bool IsGone { get; set; }

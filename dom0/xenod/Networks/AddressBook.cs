@@ -81,6 +81,22 @@ internal sealed class AddressBook(string directory, IPNetwork network)
         }
     }
 
+    /// <summary>Frees all addresses but those of some interfaces: a daemon that was killed, or a machine that lost its power, has not freed the others.</summary>
+    internal void ForgetAllBut(IEnumerable<PhysicalAddress> kept)
+    {
+        HashSet<string> files = [.. kept.Select(FileOf)];
+        lock (_lock)
+        {
+            foreach (string path in Directory.Exists(directory) ? Directory.GetFiles(directory) : [])
+            {
+                if (!files.Contains(Path.GetFileName(path)))
+                {
+                    File.Delete(path);
+                }
+            }
+        }
+    }
+
     private static string FileOf(PhysicalAddress mac) => TextOf(mac).Replace(':', '-');
 
     private IPAddress FreeAddress(PhysicalAddress mac, Dictionary<IPAddress, string> taken)

@@ -27,4 +27,7 @@ internal interface INetworkHost
 
     /// <summary>What a chain of the packet filter has counted: comment of the rule, packets, bytes.</summary>
     Task<IReadOnlyList<(string Rule, long Packets, long Bytes)>> CountersAsync(string chain, CancellationToken cancellation);
+
+    /// <summary>What the packet filter knows of interfaces; nothing where its tables are not made yet.</summary>
+    Task<FilterState> ReadFilterAsync(CancellationToken cancellation);
 }

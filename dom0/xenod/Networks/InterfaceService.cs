@@ -53,7 +53,7 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
             throw new DomainServiceException(Refusal.Invalid, $"interface {index}: there is no bridge '{bridge}' in Domain 0; make it with 'ip link add name {bridge} type bridge', or leave bridge= out for the private network");
         }
 
-        PhysicalAddress mac = wanted.Mac ?? AddressBook.MacOf(uuid, index);
+        PhysicalAddress mac = MacOf((uuid, index, wanted));
         FirewalledInterface one = new(
             wanted.Name ?? string.Create(CultureInfo.InvariantCulture, $"vif{domain}.{index}"), mac, AddressesOf(wanted, bridge, mac, name), rules, ServersOf(bridge));
         try
@@ -81,30 +81,88 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
             throw new DomainServiceException(Refusal.NotFound, $"the domain has no interface {index}; list its interfaces for those that it has");
         }
 
-        if (!isForced)
+        FirewalledInterface? one = await DescribeAsync(device, cancellation).ConfigureAwait(false);
+        if (isForced)
         {
-            FirewalledInterface? one = await DescribeAsync(device, cancellation).ConfigureAwait(false);
+            await RemoveAsync(device).ConfigureAwait(false);
+        }
+        else
+        {
             await bus.CloseAsync(device, cancellation).ConfigureAwait(false);
             await ForgetAsync(one).ConfigureAwait(false);
-            return;
         }
 
-        await RemoveAsync(device).ConfigureAwait(false);
+        if (one is not null)
+        {
+            addresses.Forget(one.Mac);
+        }
     }
 
-    /// <summary>Takes all interfaces away from a domain that has ended or is about to.</summary>
+    /// <summary>Takes interfaces away from a domain.</summary>
     /// <param name="domain">The domain.</param>
-    /// <param name="isEnd">It will not be started again: its addresses are free.</param>
-    internal async Task RemoveAllAsync(ushort domain, bool isEnd)
+    /// <param name="kept">The numbers of those that stay.</param>
+    internal async Task RemoveAllButAsync(ushort domain, IReadOnlySet<uint> kept)
     {
         foreach (DeviceAddress device in await bus.ListAsync(Kind, domain, CancellationToken.None).ConfigureAwait(false))
         {
-            FirewalledInterface? one = await DescribeAsync(device, CancellationToken.None).ConfigureAwait(false);
-            await RemoveAsync(device).ConfigureAwait(false);
-            if (isEnd && one is not null)
+            if (!kept.Contains(device.Number))
             {
-                addresses.Forget(one.Mac);
+                await RemoveAsync(device).ConfigureAwait(false);
             }
+        }
+    }
+
+    /// <summary>
+    /// Makes the packet filter as the interfaces of the domains want it, where a daemon was killed between the two: forgets interfaces that are no
+    /// more, and gives those their rules that have others.
+    /// </summary>
+    /// <param name="domains">All domains with interfaces of this daemon's.</param>
+    /// <param name="cancellation">Ends it.</param>
+    internal async Task ReconcileFilterAsync(IEnumerable<ushort> domains, CancellationToken cancellation)
+    {
+        FilterState state = await host.ReadFilterAsync(cancellation).ConfigureAwait(false);
+        List<FirewalledInterface> living = [];
+        foreach (ushort domain in domains)
+        {
+            foreach (DeviceAddress device in await bus.ListAsync(Kind, domain, cancellation).ConfigureAwait(false))
+            {
+                if (await DescribeAsync(device, cancellation).ConfigureAwait(false) is { } one)
+                {
+                    living.Add(one);
+                }
+            }
+        }
+
+        foreach (string name in state.Interfaces.Except(living.Select(one => one.Name)))
+        {
+            await FilterIfPossibleAsync(FirewallScript.Remove(name)).ConfigureAwait(false);
+        }
+
+        foreach (ForwardedPort port in state.Forwarded.ExceptBy(living.SelectMany(one => one.Addresses), port => port.Address))
+        {
+            await FilterIfPossibleAsync(FirewallScript.Unforward(port.Protocol, port.Port)).ConfigureAwait(false);
+        }
+
+        foreach (FirewalledInterface one in living)
+        {
+            ForwardedPort[] own = [.. state.Forwarded.Where(port => one.Addresses.Contains(port.Address))];
+            if (!await HasItsRulesAsync(one, own, cancellation).ConfigureAwait(false))
+            {
+                await FilterIfPossibleAsync(string.Concat(own.Select(port => FirewallScript.Unforward(port.Protocol, port.Port))) + FirewallScript.Apply(one)).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Frees all addresses but those of some interfaces.</summary>
+    internal void ForgetAddressesBut(IEnumerable<(Guid Uuid, uint Index, InterfaceSpecification Wanted)> kept)
+        => addresses.ForgetAllBut(kept.Select(MacOf));
+
+    /// <summary>Frees the addresses of interfaces that are no more.</summary>
+    internal void ForgetAddresses(IEnumerable<(Guid Uuid, uint Index, InterfaceSpecification Wanted)> gone)
+    {
+        foreach ((Guid Uuid, uint Index, InterfaceSpecification Wanted) one in gone)
+        {
+            addresses.Forget(MacOf(one));
         }
     }
 
@@ -138,6 +196,8 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
 
         return found;
     }
+
+    private static PhysicalAddress MacOf((Guid Uuid, uint Index, InterfaceSpecification Wanted) one) => one.Wanted.Mac ?? AddressBook.MacOf(one.Uuid, one.Index);
 
     private static string Text(IReadOnlyList<FirewallRule> rules) => string.Join('\n', rules.Select(rule => rule.Text));
 
@@ -242,18 +302,32 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
 
         foreach (string script in (string[])[FirewallScript.Unforward(one), FirewallScript.Remove(one.Name)])
         {
-            try
+            await FilterIfPossibleAsync(script).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What is to be taken back may never have come so far.</summary>
+    private async Task FilterIfPossibleAsync(string script)
+    {
+        try
+        {
+            if (script.Length > 0)
             {
-                if (script.Length > 0)
-                {
-                    await host.FilterAsync(script, CancellationToken.None).ConfigureAwait(false);
-                }
-            }
-            catch (IOException)
-            {
-                // It never came so far.
+                await host.FilterAsync(script, CancellationToken.None).ConfigureAwait(false);
             }
         }
+        catch (IOException)
+        {
+        }
+    }
+
+    /// <summary>Whether the packet filter has the rules of an interface, by their texts.</summary>
+    private async Task<bool> HasItsRulesAsync(FirewalledInterface one, IEnumerable<ForwardedPort> forwarded, CancellationToken cancellation)
+    {
+        IEnumerable<string> filtered = (await CountersAsync(one, cancellation).ConfigureAwait(false)).Select(counter => counter.Rule);
+        IEnumerable<string> wanted = one.Rules.Where(rule => rule.Action != FirewallAction.Forward).Select(rule => rule.Text);
+        return filtered.Where(FirewallScript.IsRule).Order(StringComparer.Ordinal).SequenceEqual(wanted.Order(StringComparer.Ordinal))
+            && forwarded.Select(port => (port.Protocol, port.Port, port.GuestPort)).ToHashSet().SetEquals(one.Rules.Where(rule => rule.Forwarded is not null).Select(rule => rule.Forwarded!.Value));
     }
 
     private static async Task AskAsync(uint index, Func<Task> action)

@@ -76,6 +76,21 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         return counters;
     }
 
+    public async Task<FilterState> ReadFilterAsync(CancellationToken cancellation)
+    {
+        Task<string> MapAsync(string family, string name) => RunAsync("nft", ["-j", "list", "map", family, "xenolith", name], null, cancellation);
+        try
+        {
+            return FilterState.Parse(
+                await MapAsync("bridge", "senders").ConfigureAwait(false),
+                [("tcp", await MapAsync("ip", "forward_tcp").ConfigureAwait(false)), ("udp", await MapAsync("ip", "forward_udp").ConfigureAwait(false))]);
+        }
+        catch (IOException)
+        {
+            return new FilterState([], []);
+        }
+    }
+
     private async Task MakeAsync(CancellationToken cancellation)
     {
         foreach (string module in s_modules)

@@ -1,9 +1,12 @@
 // Disks and network interfaces of domains in the daemon's hands; the kernel's part is played by a fake.
+using System.Net;
 using System.Text.Json;
 using Xenod.Domains;
+using Xenod.Networks;
 using Xenolith.Abi;
 using Xenolith.Toolstack.Daemon;
 using Xenolith.Toolstack.Devices;
+using Xenolith.Toolstack.Networks;
 using Xenolith.Toolstack.Tests.BootDisks;
 using Xenolith.Toolstack.Tests.Building;
 using Xenolith.Toolstack.Tests.Support;
@@ -185,6 +188,73 @@ public sealed class DomainDevicesTests : IAsyncLifetime
         await _daemon.UntilAsync("web", view => view?.Id is not null && view.Id != id, Cancellation);
         InterfaceView after = await InterfaceAsync();
         Assert.Equal((before.Mac, before.Addresses[0], before.Rules[0]), (after.Mac, after.Addresses[0], after.Rules[0]));
+    }
+
+    [Fact]
+    public async Task TheAddressOfAnInterfaceThatIsTakenAwayIsFree()
+    {
+        await CreateAsync(", \"vif\": [\"\"]");
+        await Manager.AttachInterfaceAsync("web", "rules=deny out", Cancellation);
+        Assert.Equal(["deny out"], (await Manager.ListInterfacesAsync("web", Cancellation))[1].Rules);
+        Assert.Equal(2, Directory.GetFiles(Path.Combine(_machine.Directory, "hosts")).Length);
+        await Manager.DetachInterfaceAsync("web", 1, isForced: true, Cancellation);
+        Assert.Single(Directory.GetFiles(Path.Combine(_machine.Directory, "hosts")));
+    }
+
+    [Fact]
+    public async Task AddressesOfADomainWhoseInterfacesAreGoneBeforeItAreFree()
+    {
+        ushort id = await CreateAsync(", \"vif\": [\"\"]");
+        await new DeviceBus(_daemon.Store).RemoveByForceAsync(new DeviceAddress(DeviceAddress.Interface, id, 0));
+        await Manager.DestroyAsync("web", Cancellation);
+        Assert.Empty(Directory.GetFiles(Path.Combine(_machine.Directory, "hosts")));
+    }
+
+    /// <summary>Devices that the kernels know but no record does: the daemon was killed before it could note them, and nobody was told that they are there.</summary>
+    [Fact]
+    public async Task DevicesThatWereHalfAttachedWhenTheDaemonWasKilledAreTakenAway()
+    {
+        await CreateAsync(Disks($"{_disk},raw,xvda,w") + ", \"vif\": [\"\"]");
+        DomainRecord before = _machine.Record(_uuid);
+        await Manager.AttachDiskAsync("web", $"{_daemon.Disks.Make("data.img")},raw,xvdb,w", Cancellation);
+        await Manager.AttachInterfaceAsync("web", "", Cancellation);
+        await _daemon.DisposeAsync();
+        new DomainRecords(Path.Combine(_machine.Directory, "domains")).Save(before);
+        string lost = Path.Combine(_machine.Directory, "hosts", "00-16-3e-00-00-01");
+        await File.WriteAllTextAsync(lost, "00:16:3e:00:00:01,10.87.0.14,gone\n", Cancellation);
+
+        _daemon = await ManagerHarness.StartAsync(_machine, Cancellation);
+        Assert.Equal(["xvda"], (await Manager.ListDisksAsync("web", Cancellation)).Select(disk => disk.Name));
+        InterfaceView kept = Assert.Single(await Manager.ListInterfacesAsync("web", Cancellation));
+        Assert.Equal(kept.Mac.Replace(':', '-'), Path.GetFileName(Assert.Single(Directory.GetFiles(Path.Combine(_machine.Directory, "hosts")))));
+    }
+
+    /// <summary>The daemon was killed between the packet filter and its own notes: the notes count.</summary>
+    [Fact]
+    public async Task ThePacketFilterIsMadeAsTheInterfacesWantIt()
+    {
+        ushort id = await CreateAsync(", \"vif\": [\"ip=10.87.0.9, rules=deny out tcp port 25; forward tcp 8080 to 80\"]");
+        string name = $"vif{id}.0";
+        string[] rules = ["deny out tcp port 25"];
+        ForwardedPort own = new("tcp", 8080, IPAddress.Parse("10.87.0.9"), 80);
+        ForwardedPort stray = new("udp", 99, IPAddress.Parse("10.87.0.14"), 9);
+        Assert.Equal([FirewallScript.Remove("vif99.0"), FirewallScript.Unforward("udp", 99)], await ScriptsAsync(rules, own, stray));
+        string again = Assert.Single(await ScriptsAsync(["allow out"], own));
+        Assert.StartsWith(FirewallScript.Unforward("tcp", 8080), again, StringComparison.Ordinal);
+        Assert.Contains("tcp dport 25 counter drop", again, StringComparison.Ordinal);
+        Assert.Contains("forward_tcp { 8080 : 10.87.0.9 . 80 }", Assert.Single(await ScriptsAsync(rules)), StringComparison.Ordinal);
+        Assert.Contains("delete element ip xenolith forward_tcp { 8080 }", Assert.Single(await ScriptsAsync(rules, own with { GuestPort = 81 })), StringComparison.Ordinal);
+
+        async Task<IReadOnlyList<string>> ScriptsAsync(string[] known, params ForwardedPort[] forwarded)
+        {
+            await _daemon.DisposeAsync();
+            _daemon = await ManagerHarness.StartAsync(_machine, Cancellation, daemon =>
+            {
+                daemon.Network.State = new FilterState(forwarded.Contains(stray) ? [name, "vif99.0"] : [name], forwarded);
+                daemon.Network.Chains[FirewallScript.Sent(name)] = known;
+            });
+            return _daemon.Network.Scripts;
+        }
     }
 
     [Theory]

@@ -112,6 +112,11 @@ internal sealed class FakeNetworkHost : INetworkHost
 
     internal string? Failure { get; set; }
 
+    internal FilterState State { get; set; } = new([], []);
+
+    /// <summary>The rules of each chain.</summary>
+    internal Dictionary<string, string[]> Chains { get; } = [];
+
     public Task PrepareAsync(CancellationToken cancellation) => Task.CompletedTask;
 
     public bool IsBridge(string name) => name == "xenbr0";
@@ -135,5 +140,7 @@ internal sealed class FakeNetworkHost : INetworkHost
     }
 
     public Task<IReadOnlyList<(string Rule, long Packets, long Bytes)>> CountersAsync(string chain, CancellationToken cancellation)
-        => Task.FromResult<IReadOnlyList<(string Rule, long Packets, long Bytes)>>([(chain, 1, 60)]);
+        => Task.FromResult<IReadOnlyList<(string Rule, long Packets, long Bytes)>>([("lock: a foreign address", 1, 60), .. Chains.GetValueOrDefault(chain, []).Select(rule => (rule, 2L, 120L))]);
+
+    public Task<FilterState> ReadFilterAsync(CancellationToken cancellation) => Task.FromResult(State);
 }

@@ -68,9 +68,14 @@ internal sealed class ManagerHarness : IAsyncDisposable
 
     internal List<string> Log { get; } = [];
 
-    internal static async Task<ManagerHarness> StartAsync(HostedMachine machine, CancellationToken cancellation)
+    /// <summary>Starts a daemon.</summary>
+    /// <param name="machine">Where.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <param name="prepare">Puts Domain 0 into the state in which the daemon finds it.</param>
+    internal static async Task<ManagerHarness> StartAsync(HostedMachine machine, CancellationToken cancellation, Action<ManagerHarness>? prepare = null)
     {
         ManagerHarness harness = new(machine);
+        prepare?.Invoke(harness);
         await harness.Manager.AdoptAsync(cancellation);
         harness._running = harness.Manager.RunAsync(harness._stop.Token);
         return harness;
