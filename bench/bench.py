@@ -4,13 +4,14 @@ import argparse
 import domain
 import domain0
 import fairness
+import io_devices
 import lifecycle
 import operations
 import scale
 
 PARTS = {"instructions": domain0.instructions, "wall": domain0.wall, "boot": domain0.startup, "domain": domain.domain,
          "operations": operations.operations, "fairness": fairness.fairness, "scale": scale.scale,
-         "lifecycle": lifecycle.lifecycle}
+         "lifecycle": lifecycle.lifecycle, "io": io_devices.devices}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ namespace Xeno;
 /// <summary>Tables for people, JSON for programs.</summary>
 internal static class Output
 {
-    private static readonly IAnsiConsole s_console = AnsiConsole.Create(new AnsiConsoleSettings());
+    private static readonly IAnsiConsole s_console = MakeConsole();
 
     internal static IAnsiConsole Terminal => s_console;
 
@@ -25,6 +25,19 @@ internal static class Output
         }
 
         s_console.Write(table);
+    }
+
+    private static IAnsiConsole MakeConsole()
+    {
+        const int Unbroken = 1000;
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings());
+        if (Console.IsOutputRedirected)
+        {
+            // Programs read lines: a row is one.
+            console.Profile.Width = Unbroken;
+        }
+
+        return console;
     }
 
     /// <summary>A table without rows.</summary>

@@ -19,11 +19,12 @@ Option<string> storeSocket = new("--xenstore-socket") { Description = "where xen
 Option<string> storeJournal = new("--xenstore-journal") { Description = "where xenstore keeps its state, empty after a boot of the machine", DefaultValueFactory = _ => usual.Xenstore.Journal };
 Option<string> bridge = new("--bridge") { Description = "bridge of the private network", DefaultValueFactory = _ => usual.Network.Bridge };
 Option<IPNetwork> network = new("--network") { Description = "addresses of the private network, the first of which is Domain 0's", DefaultValueFactory = _ => usual.Network.Network, CustomParser = Network };
+Option<IPNetwork?> network6 = new("--network6") { Description = "IPv6 addresses of the private network, 64 bits of network; 'none' for none", DefaultValueFactory = _ => usual.Network.Network6, CustomParser = Network6 };
 Option<bool> storeOnly = new("--xenstore-only") { Description = "serve xenstore's socket alone, without a hypervisor" };
 
 RootCommand root = new("Serves the domains of this machine: xenstore, consoles, and an HTTP interface to make and end them. It needs root in Domain 0.")
 {
-    apiSocket, apiAddress, apiToken, state, consoles, kernels, bootFiles, bridge, network, storeSocket, storeJournal, storeOnly,
+    apiSocket, apiAddress, apiToken, state, consoles, kernels, bootFiles, bridge, network, network6, storeSocket, storeJournal, storeOnly,
 };
 root.SetAction(async (arguments, cancellation) =>
 {
@@ -54,7 +55,7 @@ root.SetAction(async (arguments, cancellation) =>
                 Consoles = arguments.GetValue(consoles)!,
                 Kernels = arguments.GetValue(kernels)!,
                 BootFiles = arguments.GetValue(bootFiles)!,
-                Network = usual.Network with { Bridge = arguments.GetValue(bridge)!, Network = arguments.GetValue(network) },
+                Network = usual.Network with { Bridge = arguments.GetValue(bridge)!, Network = arguments.GetValue(network), Network6 = arguments.GetValue(network6) },
             },
             Log,
             Ready,
@@ -100,4 +101,22 @@ static IPNetwork Network(ArgumentResult argument)
 
     argument.AddError($"'{text}' is no IPv4 network of 8 addresses or more; write for example 10.87.0.0/24");
     return default;
+}
+
+static IPNetwork? Network6(ArgumentResult argument)
+{
+    const int Bits = 64;
+    string text = argument.Tokens.Count > 0 ? argument.Tokens[0].Value : "";
+    if (text == "none")
+    {
+        return null;
+    }
+
+    if (IPNetwork.TryParse(text, out IPNetwork network) && network.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 && network.PrefixLength == Bits)
+    {
+        return network;
+    }
+
+    argument.AddError($"'{text}' is no IPv6 network of {Bits} bits; write for example fd58:656e:6f6c::/64, or none");
+    return null;
 }

@@ -63,6 +63,18 @@ public sealed partial class LinuxDomainDeviceTests
         Assert.Contains("100% packet loss", guest.Run("ip addr add 10.87.0.250/24 dev eth0; ping -c 2 -W 1 -I 10.87.0.250 10.87.0.1", 1), StringComparison.Ordinal);
         Assert.NotEqual(0, Counted(machine, "lock: "));
         guest.Run("ip addr del 10.87.0.250/24 dev eth0");
+
+        // The same of IPv6, whose address the guest makes itself.
+        guest.Run("until ip -6 addr show dev eth0 | grep -q fd58:; do sleep 1; done");
+        Assert.Contains(" 0% packet loss", guest.Run("ping6 -c 2 fd58:656e:6f6c::1 && ping6 -c 2 fec0::2"), StringComparison.Ordinal);
+        Assert.Contains("100% packet loss", guest.Run("echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad; ip -6 addr add fd58:656e:6f6c::250/64 dev eth0; ping6 -c 2 -W 1 -I fd58:656e:6f6c::250 fd58:656e:6f6c::1", 1), StringComparison.Ordinal);
+        guest.Run("ip -6 addr del fd58:656e:6f6c::250/64 dev eth0");
+
+        // Nor under another Ethernet address.
+        Assert.Equal(0, Counted(machine, "lock: foreign Ethernet address"));
+        Assert.Contains("100% packet loss", guest.Run("MAC=$(cat /sys/class/net/eth0/address); mac() { ip link set eth0 down; ip link set eth0 address $1; ip link set eth0 up; }; mac 00:16:3e:00:00:99; ping -c 2 -W 1 10.87.0.1", 1), StringComparison.Ordinal);
+        Assert.NotEqual(0, Counted(machine, "lock: foreign Ethernet address"));
+        guest.Run("mac $MAC; udhcpc -i eth0 -q -n -s /etc/udhcpc/script; ping -c 2 10.87.0.1");
     }
 
     private static void IsKeptFromAndReachedByRules(BootedMachine machine, GuestShell guest)
@@ -72,9 +84,13 @@ public sealed partial class LinuxDomainDeviceTests
         Assert.InRange(Counted(machine, "deny out icmp"), 2, 5);
         guest.Run("mkdir -p /srv; echo served by the guest >/srv/index.html; httpd -p 80 -h /srv");
         Assert.Contains("served by the guest", machine.Run("wget -q -O - http://10.0.2.15:8080/"), StringComparison.Ordinal);
-        machine.Run("xeno rules set web 'allow out to 10.87.0.1' 'deny out'");
+        machine.Run("xeno rules set web 'limit 10/second out icmp'");
+        guest.Run("for i in $(seq 50); do ping -c 1 -W 1 10.87.0.1 >/dev/null & done; wait");
+        Assert.InRange(Counted(machine, "limit 10/second out icmp"), 15, 49);
+        machine.Run("xeno rules set web 'only to 198.51.100.7'");
         guest.Run("arp -d 10.87.0.1; ping -c 1 10.87.0.1");
         guest.Run("ping -c 1 -W 1 10.0.2.2", 1);
+        Assert.NotEqual(0, Counted(machine, "only: everything else"));
         machine.Run("xeno rules set web");
         Assert.Contains(" 0% packet loss", guest.Run("ping -c 2 10.87.0.1"), StringComparison.Ordinal);
     }

@@ -39,6 +39,12 @@ internal static class Programs
             process.Kill();
             throw;
         }
+        finally
+        {
+            // The process leaves its pipes to the garbage collector.
+            process.StandardOutput.Dispose();
+            process.StandardError.Dispose();
+        }
     }
 
     /// <summary>Loads a module of the kernel, unless it is there.</summary>

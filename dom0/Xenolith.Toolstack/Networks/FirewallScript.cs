@@ -24,15 +24,22 @@ public static class FirewallScript
 {
     private const string Table = "bridge xenolith";
     private const string NatTable = "ip xenolith";
+    private const string NatTable6 = "ip6 xenolith";
     private const string LockComment = "lock: ";
     private const string RemainderComment = "only: everything else";
 
-    /// <summary>Answers to what was allowed, and the question for an Ethernet address, without which nothing that is allowed would find its way.</summary>
-    private static readonly string[] s_always = ["ct state established,related accept", "meta protocol arp accept"];
+    private static readonly IPAddress s_linkLocal = IPAddress.Parse("fe80::");
+
+    /// <summary>
+    /// Answers to what was allowed, and the questions for Ethernet addresses and networks (ARP, RFC 4861, RFC 3810), without which nothing that is
+    /// allowed would find its way.
+    /// </summary>
+    private static readonly string[] s_always = ["ct state established,related accept", "meta protocol arp accept", "icmpv6 type { 130-136, 143 } accept"];
 
     /// <summary>The tables that all interfaces share; to be applied before the first of them.</summary>
     /// <param name="privateNetwork">The network whose guests reach the outside under Domain 0's address.</param>
-    public static string Base(IPNetwork privateNetwork) => $$"""
+    /// <param name="privateNetwork6">The same of IPv6; null where it has none.</param>
+    public static string Base(IPNetwork privateNetwork, IPNetwork? privateNetwork6) => $$"""
         add table {{Table}}
         add map {{Table}} senders { type ifname : verdict ; }
         add map {{Table}} receivers { type ifname : verdict ; }
@@ -57,7 +64,13 @@ public static class FirewallScript
         add rule {{NatTable}} output fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to udp dport map @forward_udp
         add rule {{NatTable}} postrouting ip saddr {{privateNetwork}} ip daddr != {{privateNetwork}} masquerade
 
-        """;
+        """ + (privateNetwork6 is null ? "" : $$"""
+        add table {{NatTable6}}
+        add chain {{NatTable6}} postrouting { type nat hook postrouting priority 100 ; }
+        flush chain {{NatTable6}} postrouting
+        add rule {{NatTable6}} postrouting ip6 saddr {{privateNetwork6}} ip6 daddr != {{privateNetwork6}} masquerade
+
+        """);
 
     /// <summary>Gives an interface its rules, in place of those that it had.</summary>
     public static string Apply(FirewalledInterface one)
@@ -169,11 +182,13 @@ public static class FirewallScript
         }
 
         IPAddress[] four = [.. one.Addresses.Where(address => address.AddressFamily == AddressFamily.InterNetwork)];
-        IPAddress[] six = [.. one.Addresses.Where(address => address.AddressFamily == AddressFamily.InterNetworkV6), LinkLocal(one.Mac), IPAddress.IPv6Any];
+        IPAddress[] six = [.. one.Addresses.Where(address => address.AddressFamily == AddressFamily.InterNetworkV6), OwnAddress(s_linkLocal, one.Mac), IPAddress.IPv6Any];
         yield return $"arp saddr ip != {{ {string.Join(", ", [.. four, IPAddress.Any])} }} counter drop comment \"{LockComment}foreign address in ARP\"";
         yield return "ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept";
         yield return four.Length == 0 ? $"meta protocol ip counter drop comment \"{LockComment}foreign address\"" : $"ip saddr != {{ {string.Join<IPAddress>(", ", four)} }} counter drop comment \"{LockComment}foreign address\"";
         yield return $"ip6 saddr != {{ {string.Join<IPAddress>(", ", six)} }} counter drop comment \"{LockComment}foreign address\"";
+        yield return $"icmpv6 type {{ nd-router-advert, nd-redirect }} counter drop comment \"{LockComment}router of IPv6\"";
+        yield return $"icmpv6 type nd-neighbor-advert @th,64,128 != {{ {string.Join(", ", six.Select(Number))} }} counter drop comment \"{LockComment}foreign address in neighbour advertisement\"";
     }
 
     /// <summary>What a guest needs that may reach a few places only, and the end of everything else.</summary>
@@ -192,12 +207,16 @@ public static class FirewallScript
 
     private static string FamilyOf(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6 ? "ip6" : "ip";
 
-    /// <summary>The address that every interface gives itself (RFC 4291, appendix A).</summary>
-    private static IPAddress LinkLocal(PhysicalAddress mac)
+    /// <summary>The address that an interface gives itself in a network of 64 bits (RFC 4291, appendix A).</summary>
+    public static IPAddress OwnAddress(IPAddress network, PhysicalAddress mac)
     {
+        ArgumentNullException.ThrowIfNull(network);
+        ArgumentNullException.ThrowIfNull(mac);
         byte[] m = mac.GetAddressBytes();
-        return new IPAddress([0xFE, 0x80, 0, 0, 0, 0, 0, 0, (byte)(m[0] ^ 2), m[1], m[2], 0xFF, 0xFE, m[3], m[4], m[5]]);
+        return new IPAddress([.. network.GetAddressBytes()[..8], (byte)(m[0] ^ 2), m[1], m[2], 0xFF, 0xFE, m[3], m[4], m[5]]);
     }
+
+    private static string Number(IPAddress address) => "0x" + Convert.ToHexStringLower(address.GetAddressBytes());
 
     private static IPAddress? Ipv4Of(FirewalledInterface one) => one.Addresses.FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork);
 

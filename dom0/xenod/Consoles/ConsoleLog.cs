@@ -20,6 +20,9 @@ internal sealed class ConsoleLog : IDisposable
     private readonly long _segmentSize;
     private readonly Lock _lock = new();
     private readonly List<Segment> _segments = [];
+
+    // The last segment's, as long as there is more to come.
+    private SafeFileHandle? _last;
     private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ConsoleLog(string directory, long limit)
@@ -28,15 +31,11 @@ internal sealed class ConsoleLog : IDisposable
         _segmentSize = Math.Max(1, limit / SegmentsInLimit);
     }
 
-    private sealed class Segment(long start, long length, SafeFileHandle file) : IDisposable
+    private sealed class Segment(long start, long length)
     {
         internal long Start { get; } = start;
 
         internal long Length { get; set; } = length;
-
-        internal SafeFileHandle File { get; } = file;
-
-        public void Dispose() => File.Dispose();
     }
 
     /// <summary>The position of the oldest byte that is still kept.</summary>
@@ -74,8 +73,7 @@ internal sealed class ConsoleLog : IDisposable
         {
             if (long.TryParse(Path.GetFileNameWithoutExtension(path), NumberStyles.None, CultureInfo.InvariantCulture, out long start))
             {
-                SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
-                log._segments.Add(new Segment(start, RandomAccess.GetLength(file), file));
+                log._segments.Add(new Segment(start, new FileInfo(path).Length));
             }
         }
 
@@ -103,7 +101,8 @@ internal sealed class ConsoleLog : IDisposable
                     continue;
                 }
 
-                RandomAccess.Write(last.File, bytes[..count], last.Length);
+                _last ??= File.OpenHandle(PathOf(last.Start), FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+                RandomAccess.Write(_last, bytes[..count], last.Length);
                 last.Length += count;
                 bytes = bytes[count..];
             }
@@ -131,7 +130,8 @@ internal sealed class ConsoleLog : IDisposable
                 if (skip < segment.Length && done < into.Length)
                 {
                     int count = (int)Math.Min(segment.Length - skip, into.Length - done);
-                    count = RandomAccess.Read(segment.File, into.Slice(done, count), skip);
+                    using SafeFileHandle file = File.OpenHandle(PathOf(segment.Start), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+                    count = RandomAccess.Read(file, into.Slice(done, count), skip);
                     done += count;
                     position += count;
                 }
@@ -150,14 +150,18 @@ internal sealed class ConsoleLog : IDisposable
         }
     }
 
-    /// <summary>Closes the files; what they hold stays.</summary>
-    public void Dispose()
+    /// <summary>Has no file open until there is more to keep: there may be hundreds of domains that say nothing any more.</summary>
+    internal void Rest()
     {
         lock (_lock)
         {
-            _segments.ForEach(segment => segment.Dispose());
+            _last?.Dispose();
+            _last = null;
         }
     }
+
+    /// <summary>Closes its file; what it holds stays.</summary>
+    public void Dispose() => Rest();
 
     private static long EndOf(Segment segment) => segment.Start + segment.Length;
 
@@ -165,13 +169,13 @@ internal sealed class ConsoleLog : IDisposable
     {
         if (_segments.Count >= SegmentsInLimit)
         {
-            Segment oldest = _segments[0];
+            File.Delete(PathOf(_segments[0].Start));
             _segments.RemoveAt(0);
-            oldest.Dispose();
-            File.Delete(PathOf(oldest.Start));
         }
 
-        _segments.Add(new Segment(start, 0, File.OpenHandle(PathOf(start), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite)));
+        _last?.Dispose();
+        _last = File.OpenHandle(PathOf(start), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite);
+        _segments.Add(new Segment(start, 0));
     }
 
     private string PathOf(long start) => Path.Combine(_directory, start.ToString("D20", CultureInfo.InvariantCulture) + Suffix);

@@ -41,7 +41,11 @@ internal sealed class DomainConsole(ConsoleLog log) : IGuestConsole
     internal ConsoleRingUse? ReadRing() => _ring?.ReadUse();
 
     /// <summary>The domain will not start again.</summary>
-    internal void End() => _ended.TrySetResult();
+    internal void End()
+    {
+        log.Rest();
+        _ended.TrySetResult();
+    }
 
     private static TaskCompletionSource Completed()
     {

@@ -104,8 +104,9 @@ internal sealed partial class DomainManager(
                 DomainView view = ViewOf(found, domain.Record.Name);
                 views.Add(view.State is DomainState.Shutdown or DomainState.Crashed && domain.Record.Ended is null ? view with { State = DomainState.Dying } : view);
             }
-            else
+            else if (domain?.Record is not { Id: null })
             {
+                // The one left out is being made, which is told below.
                 string name = await nodes.NameOfAsync(found.Id, cancellation).ConfigureAwait(false) ?? (found.Id == Domain0 ? "Domain-0" : $"(domain {found.Id})");
                 views.Add(ViewOf(found, name));
             }

@@ -243,6 +243,11 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
             {
                 given.Insert(0, assigned);
             }
+
+            if (options.Network6 is { } network6)
+            {
+                given.Add(FirewallScript.OwnAddress(network6.BaseAddress, mac));
+            }
         }
 
         return given;
@@ -265,7 +270,7 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
             [.. rules.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(FirewallRule.Parse)], ServersOf(bridge));
     }
 
-    private IReadOnlyList<IPAddress> ServersOf(string bridge) => bridge == options.Bridge ? [addresses.Gateway] : [];
+    private IReadOnlyList<IPAddress> ServersOf(string bridge) => bridge != options.Bridge ? [] : options.Gateway6 is { } six ? [addresses.Gateway, six] : [addresses.Gateway];
 
     private async Task<IReadOnlyList<RuleCounter>> CountersAsync(FirewalledInterface one, CancellationToken cancellation)
     {

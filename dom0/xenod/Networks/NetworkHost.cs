@@ -13,6 +13,8 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
 {
     private static readonly string[] s_modules = ["xen-netback", "bridge", "nf_tables", "nft_ct", "nft_nat", "nft_masq", "nft_fib_ipv4", "nft_limit", "nf_conntrack_bridge", "nft_meta_bridge"];
 
+    private const string Ipv6 = "/proc/sys/net/ipv6/conf";
+
     private readonly SemaphoreSlim _gate = new(1);
     private bool _isReady;
 
@@ -108,12 +110,38 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         await IpAsync(["address", "replace", address, "dev", bridge], cancellation).ConfigureAwait(false);
         await IpAsync(["link", "set", "dev", bridge, "up"], cancellation).ConfigureAwait(false);
         await File.WriteAllTextAsync("/proc/sys/net/ipv4/ip_forward", "1", cancellation).ConfigureAwait(false);
-        await FilterAsync(FirewallScript.Base(options.Network), cancellation).ConfigureAwait(false);
-        StartAddressService();
+        bool hasIpv6 = options.Network6 is not null && Directory.Exists(Ipv6);
+        if (hasIpv6)
+        {
+            await RouteIpv6Async(cancellation).ConfigureAwait(false);
+        }
+
+        await FilterAsync(FirewallScript.Base(options.Network, hasIpv6 ? options.Network6 : null), cancellation).ConfigureAwait(false);
+        StartAddressService(hasIpv6);
+    }
+
+    private async Task RouteIpv6Async(CancellationToken cancellation)
+    {
+        string address = string.Create(CultureInfo.InvariantCulture, $"{options.Gateway6}/{options.Network6!.Value.PrefixLength}");
+        await IpAsync(["-6", "address", "replace", address, "dev", options.Bridge, "nodad"], cancellation).ConfigureAwait(false);
+
+        // A kernel that routes takes its own routes from other routers only where it is told so again (Linux's Documentation/networking/ip-sysctl,
+        // accept_ra); from the guests it takes none.
+        const string EvenWhenRouting = "2";
+        foreach (string card in Directory.GetDirectories(Ipv6))
+        {
+            string accepts = Path.Combine(card, "accept_ra");
+            if ((await File.ReadAllTextAsync(accepts, cancellation).ConfigureAwait(false)).Trim() == "1")
+            {
+                await File.WriteAllTextAsync(accepts, Path.GetFileName(card) == options.Bridge ? "0" : EvenWhenRouting, cancellation).ConfigureAwait(false);
+            }
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(Ipv6, "all/forwarding"), "1", cancellation).ConfigureAwait(false);
     }
 
     /// <summary>The address service outlives the daemon; the next daemon starts it anew.</summary>
-    private void StartAddressService()
+    private void StartAddressService(bool hasIpv6)
     {
         string pidFile = Path.Combine(options.Run, "dnsmasq.pid");
         if (File.Exists(pidFile) && int.TryParse(File.ReadAllText(pidFile).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int old))
@@ -127,6 +155,7 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         [
             $"interface={options.Bridge}", "except-interface=lo", "bind-interfaces", $"dhcp-range={options.Network.BaseAddress},static,1h", $"dhcp-hostsdir={options.Hosts}",
             "dhcp-authoritative", $"dhcp-leasefile={Path.Combine(options.Run, "dnsmasq.leases")}", $"pid-file={pidFile}", "user=root", "no-hosts",
+            .. hasIpv6 ? (string[])["enable-ra", $"dhcp-range={options.Network6!.Value.BaseAddress},ra-only"] : [],
         ])
         {
             configuration.Append(line).Append('\n');

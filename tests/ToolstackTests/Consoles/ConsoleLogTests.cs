@@ -74,6 +74,23 @@ public sealed class ConsoleLogTests : IDisposable
         Assert.True(File.Exists(Path.Combine(_directory, "note.log")));
     }
 
+    /// <summary>Logs of domains that are no more hold no files, whether they are read or not.</summary>
+    [Fact]
+    public void ALogThatRestsHasNoFileOpenAndGoesOnWhenThereIsMore()
+    {
+        using ConsoleLog log = ConsoleLog.Open(_directory, 40);
+        log.Append("0123456789abcdefgh"u8);
+        Assert.Equal(1, OpenFiles());
+        log.Rest();
+        Assert.Equal("0123456789abcdefgh"u8.ToArray(), ReadAll(log, 0));
+        Assert.Equal(0, OpenFiles());
+        log.Append("ijklmnopqrst"u8);
+        Assert.Equal("0123456789abcdefghijklmnopqrst"u8.ToArray(), ReadAll(log, 0));
+        Assert.Equal(1, OpenFiles());
+
+        int OpenFiles() => Directory.GetFiles("/proc/self/fd").Count(file => new FileInfo(file).LinkTarget?.StartsWith(_directory, StringComparison.Ordinal) == true);
+    }
+
     private static byte[] ReadAll(ConsoleLog log, long position)
     {
         List<byte> all = [];

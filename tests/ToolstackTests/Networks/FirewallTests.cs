@@ -91,6 +91,18 @@ public sealed class FirewallTests
         Assert.Contains("arp saddr ip != { 10.87.0.9, 0.0.0.0 } counter drop", script, StringComparison.Ordinal);
         Assert.Contains("ip saddr != { 10.87.0.9 } counter drop", script, StringComparison.Ordinal);
         Assert.Contains("ip6 saddr != { fe80::216:3eff:fe01:203, :: } counter drop", script, StringComparison.Ordinal);
+        Assert.Contains("icmpv6 type { nd-router-advert, nd-redirect } counter drop", script, StringComparison.Ordinal);
+        Assert.Contains("nd-neighbor-advert @th,64,128 != { 0xfe8000000000000002163efffe010203, 0x00000000000000000000000000000000 } counter drop", script, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TheTablesOfIpv6AreThereWhereTheNetworkHasIt()
+    {
+        IPNetwork four = IPNetwork.Parse("10.87.0.0/24");
+        Assert.DoesNotContain("ip6", FirewallScript.Base(four, null), StringComparison.Ordinal);
+        Assert.Contains(
+            "add rule ip6 xenolith postrouting ip6 saddr fd58:656e:6f6c::/64 ip6 daddr != fd58:656e:6f6c::/64 masquerade\n", FirewallScript.Base(four, IPNetwork.Parse("fd58:656e:6f6c::/64")),
+            StringComparison.Ordinal);
     }
 
     /// <summary>On a network whose addresses others give, only the Ethernet address is known.</summary>
