@@ -39,6 +39,7 @@ public sealed partial class LinuxDomainDeviceTests
         IsKeptFromAndReachedByRules(machine, guest);
         GoesOnWhileTheDaemonDies(machine, guest);
         SeesADiskComeAndGo(machine, guest);
+        SeesADiskOfExtents(machine, guest);
         machine.Run("xeno shutdown --wait web");
 
         BootsFromItsOwnDisk(machine);
@@ -107,7 +108,23 @@ public sealed partial class LinuxDomainDeviceTests
         guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; dd if=/mnt/data of=/dev/xvdb bs=64k 2>/dev/null; sync; cmp -n 2097152 /mnt/data /dev/xvdb");
         machine.Run("xeno disk-detach web xvdb");
         Assert.Single(machine.Run("losetup -a").Trim().Split('\n'));
-        guest.Run("! [ -b /dev/xvdb ]; umount /mnt");
+        guest.Run("! [ -b /dev/xvdb ]");
+    }
+
+    /// <summary>The second half of a file before its first: what the guest reads and writes lies there, and nobody else is given the same.</summary>
+    private static void SeesADiskOfExtents(BootedMachine machine, GuestShell guest)
+    {
+        machine.WriteLines("more.list", "/var/lib/xenolith/disks/more.img 1M 1M", "/var/lib/xenolith/disks/more.img 0 1M");
+        machine.Run("xeno disk-attach web $PWD/more.list,extents,xvdb,w");
+        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; cmp -n 1048576 /mnt/data /dev/xvdb", 1);
+        guest.Run("dd if=/mnt/data bs=1M skip=1 count=1 2>/dev/null | cmp -n 1048576 - /dev/xvdb && dd if=/mnt/data of=/dev/xvdb bs=1M count=2 2>/dev/null; sync");
+        machine.WriteLines("other.list", "/var/lib/xenolith/disks/more.img 512K 1M");
+        Assert.Contains("part of another domain's disk already", machine.Run("xeno disk-attach web $PWD/other.list,extents,xvdc,w 2>&1 || true"), StringComparison.Ordinal);
+        machine.Run("xeno disk-detach web xvdb; [ -z \"$(ls /sys/block | grep dm-)\" ]");
+        Assert.Single(machine.Run("losetup -a").Trim().Split('\n'));
+        machine.Run("xeno disk-attach web $PWD/more.img,raw,xvdb,r");
+        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; dd if=/mnt/data bs=1M skip=1 count=1 2>/dev/null | cmp -n 1048576 - /dev/xvdb; umount /mnt");
+        machine.Run("xeno disk-detach web xvdb");
     }
 
     private static void BootsFromItsOwnDisk(BootedMachine machine)

@@ -74,7 +74,7 @@ need_machine() { need qemu-system-x86_64:qemu-system-x86; }
 need_image_tools() { need cpio:cpio depmod:kmod busybox:busybox-static dpkg-deb:dpkg gzip:gzip; }
 
 # What Domain 0's daemon needs of the system: digests, and the network of guests.
-need_daemon_tools() { need_file /usr/lib/x86_64-linux-gnu/libssl.so.3 libssl3; need ip:iproute2; need_file /usr/sbin/nft nftables; need_file /usr/sbin/dnsmasq dnsmasq-base; }
+need_daemon_tools() { need_file /usr/lib/x86_64-linux-gnu/libssl.so.3 libssl3; need ip:iproute2; need_file /usr/sbin/nft nftables; need_file /usr/sbin/dnsmasq dnsmasq-base; need_file /usr/sbin/dmsetup dmsetup; }
 
 # What packs the kernels that the unpacker is tested with.
 # pack_onto BASE TREE TARGET: makes a RAM disk of another one and what is below a directory; the kernel unpacks archives that follow each other into one root.

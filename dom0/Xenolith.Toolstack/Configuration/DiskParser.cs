@@ -195,10 +195,11 @@ public sealed class DiskParser
         null or "raw" or "phy" => DiskFormat.Raw,
         "qcow2" => DiskFormat.Qcow2,
         "qcow" => DiskFormat.Qcow,
+        "extents" => DiskFormat.Extents,
         "vhd" => DiskFormat.Vhd,
         "qed" => DiskFormat.Qed,
         "empty" => DiskFormat.Empty,
-        _ => throw Wrong($"the format '{format}' is unknown; it is one of raw, qcow2, qcow, vhd, qed, empty"),
+        _ => throw Wrong($"the format '{format}' is unknown; it is one of raw, qcow2, extents, qcow, vhd, qed, empty"),
     };
 
     private string? Take(string key) => _parameters.GetValueOrDefault(key) is { Length: > 0 } value ? value : null;

@@ -19,6 +19,9 @@ public enum DiskFormat
     /// <summary>QEMU's enhanced disk.</summary>
     Qed,
 
+    /// <summary>A list of pieces of files and block devices, which together are the disk (<see cref="ExtentList"/>).</summary>
+    Extents,
+
     /// <summary>A drive without a medium.</summary>
     Empty,
 }

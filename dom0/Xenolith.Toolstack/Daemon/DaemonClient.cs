@@ -170,7 +170,14 @@ public sealed class DaemonClient : IDisposable
     private async Task<T> ReadAsync<T>(HttpMethod method, string path, HttpContent? content, JsonTypeInfo<T> type, CancellationToken cancellation)
     {
         using HttpResponseMessage answer = await SendAsync(method, path, content, null, cancellation).ConfigureAwait(false);
-        return await answer.Content.ReadFromJsonAsync(type, cancellation).ConfigureAwait(false) ?? throw new DaemonException(answer.StatusCode, $"the daemon's answer to {method} {path} is empty");
+        try
+        {
+            return await answer.Content.ReadFromJsonAsync(type, cancellation).ConfigureAwait(false) ?? throw new DaemonException(answer.StatusCode, $"the daemon's answer to {method} {path} is empty");
+        }
+        catch (JsonException exception)
+        {
+            throw new DaemonException(answer.StatusCode, $"the answer to {method} {path} at {_socket} is not understood: is xenod of the same version as this program?", exception);
+        }
     }
 
     private async Task DoAsync(HttpMethod method, string path, HttpContent? content, CancellationToken cancellation)

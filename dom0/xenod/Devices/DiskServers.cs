@@ -5,7 +5,7 @@ using Xenolith.Toolstack.Interop;
 
 namespace Xenod.Devices;
 
-/// <summary>Domain 0's means to make block devices of disks: none for block devices, loop for files, qemu-nbd for qcow2.</summary>
+/// <summary>Domain 0's means to make block devices of disks: none for block devices, loop for files, qemu-nbd for qcow2, device-mapper for extents.</summary>
 internal sealed class DiskServers : IDiskServers
 {
     private const string Server = "qemu-nbd";
@@ -56,6 +56,8 @@ internal sealed class DiskServers : IDiskServers
                 return new LoopDisk(LoopDevice.Attach(disk.Target, disk.IsReadOnly));
             case DiskFormat.Qcow2:
                 return await ServeImageAsync(disk, cancellation).ConfigureAwait(false);
+            case DiskFormat.Extents:
+                return await ExtentDisks.ServeAsync(disk, cancellation).ConfigureAwait(false);
             case DiskFormat.Empty:
                 throw new IOException($"a drive without a medium ({disk.Device.Name}) cannot be served: leave it out, and attach the disk when there is one");
             default:
@@ -65,6 +67,11 @@ internal sealed class DiskServers : IDiskServers
 
     public async Task ReleaseAsync(string path)
     {
+        if (ExtentDisks.IsMapped(path))
+        {
+            await ExtentDisks.ReleaseAsync(path).ConfigureAwait(false);
+        }
+
         // A loop device goes by itself when its last user has gone.
         if (path.StartsWith("/dev/nbd", StringComparison.Ordinal) && File.Exists(PidFile(path)))
         {

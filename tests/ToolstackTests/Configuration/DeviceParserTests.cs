@@ -8,6 +8,7 @@ public sealed class DeviceParserTests
     [Theory]
     [InlineData("/dev/vg/a,raw,xvda,rw", "/dev/vg/a", "xvda", DiskFormat.Raw, false)]
     [InlineData("/a.qcow2,qcow2,xvdb,r", "/a.qcow2", "xvdb", DiskFormat.Qcow2, true)]
+    [InlineData("/a.list,extents,xvdb,w", "/a.list", "xvdb", DiskFormat.Extents, false)]
     [InlineData("vg/a,,xvda", "/dev/vg/a", "xvda", DiskFormat.Raw, false)]
     [InlineData("phy:/dev/vg/a,xvda1,w", "/dev/vg/a", "xvda1", DiskFormat.Raw, false)]
     [InlineData("tap:qcow2:/a,xvda,w", "/a", "xvda", DiskFormat.Qcow2, false)]

@@ -1,5 +1,6 @@
 // The library's client against the daemon's HTTP interface.
 using System.Net;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
@@ -72,6 +73,25 @@ public sealed class DaemonClientTests : IAsyncLifetime
         DaemonException exception = await Assert.ThrowsAsync<DaemonException>(() => client.ListAsync(Cancellation));
         Assert.Null(exception.Status);
         Assert.Contains("start xenod", exception.Message);
+    }
+
+    [Fact]
+    public async Task TellsThatAnotherProgramAnswers()
+    {
+        string path = Path.Combine(_directory, "other.sock");
+        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(path));
+        listener.Listen();
+        Task serving = Task.Run(async () =>
+        {
+            using Socket one = await listener.AcceptAsync(Cancellation);
+            await one.ReceiveAsync(new byte[4096], Cancellation);
+            await one.SendAsync("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"u8.ToArray(), Cancellation);
+        }, Cancellation);
+        using DaemonClient client = new(path);
+        DaemonException failure = await Assert.ThrowsAsync<DaemonException>(() => client.ListAsync(Cancellation));
+        Assert.Contains("of the same version", failure.Message, StringComparison.Ordinal);
+        await serving;
     }
 
     [Fact]
