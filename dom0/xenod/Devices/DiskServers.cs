@@ -79,6 +79,8 @@ internal sealed class DiskServers : IDiskServers
         }
     }
 
+    public Task ReleaseAllButAsync(IReadOnlySet<string> used) => ExtentDisks.ReleaseAllButAsync(used);
+
     private static async Task<IServedDisk> ServeImageAsync(DiskSpecification disk, CancellationToken cancellation)
     {
         await Programs.LoadModuleAsync("nbd", cancellation).ConfigureAwait(false);

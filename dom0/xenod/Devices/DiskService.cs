@@ -119,6 +119,20 @@ internal sealed class DiskService(IXenstore store, DeviceBus bus, IDiskServers s
         }
     }
 
+    /// <summary>Lets go of disks that no domain has.</summary>
+    /// <param name="domains">All domains with disks of this daemon's.</param>
+    /// <param name="cancellation">Ends the looking.</param>
+    internal async Task ReleaseStrayAsync(IEnumerable<ushort> domains, CancellationToken cancellation)
+    {
+        HashSet<string> used = [];
+        foreach (ushort domain in domains)
+        {
+            used.UnionWith((await ListAsync(domain, cancellation).ConfigureAwait(false)).Select(disk => disk.Device).OfType<string>());
+        }
+
+        await servers.ReleaseAllButAsync(used).ConfigureAwait(false);
+    }
+
     /// <summary>The disks of a domain.</summary>
     internal async Task<IReadOnlyList<DiskView>> ListAsync(ushort domain, CancellationToken cancellation)
     {

@@ -37,8 +37,12 @@ internal sealed class DomainDevices(DiskService disks, InterfaceService interfac
         await disks.RemoveAllButAsync(domain, settings.Disks.Select(text => DiskParser.Parse(text).Device.Number).ToHashSet()).ConfigureAwait(false);
     }
 
-    /// <summary>Makes the packet filter as the interfaces of the domains want it.</summary>
-    internal Task ReconcileFilterAsync(IEnumerable<ushort> domains, CancellationToken cancellation) => interfaces.ReconcileFilterAsync(domains, cancellation);
+    /// <summary>Lets go of disks that no domain has, and makes the packet filter as the interfaces of the domains want it.</summary>
+    internal async Task ReconcileAsync(IReadOnlyList<ushort> domains, CancellationToken cancellation)
+    {
+        await disks.ReleaseStrayAsync(domains, cancellation).ConfigureAwait(false);
+        await interfaces.ReconcileFilterAsync(domains, cancellation).ConfigureAwait(false);
+    }
 
     /// <summary>Frees the addresses of a domain that will not be started again.</summary>
     internal void ForgetAddresses(Guid uuid, DeviceSettings settings) => interfaces.ForgetAddresses(InterfacesOf(uuid, settings));

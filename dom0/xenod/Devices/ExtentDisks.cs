@@ -67,6 +67,22 @@ internal static class ExtentDisks
     internal static Task ReleaseAsync(string path)
         => File.Exists(path) ? Programs.RunAsync(Program, ["remove", "--noudevsync", "--retry", Path.GetFileName(path)]) : Task.CompletedTask;
 
+    /// <summary>Takes all such disks apart but some.</summary>
+    internal static async Task ReleaseAllButAsync(IReadOnlySet<string> used)
+    {
+        foreach (string path in Directory.Exists(Mapper) ? Directory.GetFiles(Mapper, Prefix + "*") : [])
+        {
+            try
+            {
+                await (used.Contains(path) ? Task.CompletedTask : ReleaseAsync(path)).ConfigureAwait(false);
+            }
+            catch (ProgramException)
+            {
+                // Somebody else has it open.
+            }
+        }
+    }
+
     private static IReadOnlyList<Extent> Read(string path)
     {
         try

@@ -27,4 +27,8 @@ internal interface IDiskServers
     /// <summary>Lets go of a disk that a daemon before this one has served.</summary>
     /// <param name="path">Its block device.</param>
     Task ReleaseAsync(string path);
+
+    /// <summary>Lets go of disks that a daemon before this one had served when it was killed, and had told nobody of.</summary>
+    /// <param name="used">The block devices that domains have.</param>
+    Task ReleaseAllButAsync(IReadOnlySet<string> used);
 }

@@ -68,7 +68,7 @@ internal sealed partial class DomainManager(
             }
         }
 
-        await devices.ReconcileFilterAsync(_domains.Values.Select(domain => domain.Record.Id).OfType<ushort>(), cancellation).ConfigureAwait(false);
+        await devices.ReconcileAsync([.. _domains.Values.Select(domain => domain.Record.Id).OfType<ushort>()], cancellation).ConfigureAwait(false);
         devices.ForgetAddressesBut(_domains.Values.Select(domain => (domain.Record.Uuid, domain.Devices)));
         LookAgain();
     }

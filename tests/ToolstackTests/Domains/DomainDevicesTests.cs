@@ -229,6 +229,7 @@ public sealed class DomainDevicesTests : IAsyncLifetime
 
         _daemon = await ManagerHarness.StartAsync(_machine, Cancellation);
         Assert.Equal(["xvda"], (await Manager.ListDisksAsync("web", Cancellation)).Select(disk => disk.Name));
+        Assert.Equal([_disk], _daemon.Disks.Used!);
         InterfaceView kept = Assert.Single(await Manager.ListInterfacesAsync("web", Cancellation));
         Assert.Equal(kept.Mac.Replace(':', '-'), Path.GetFileName(Assert.Single(Directory.GetFiles(Path.Combine(_machine.Directory, "hosts")))));
     }

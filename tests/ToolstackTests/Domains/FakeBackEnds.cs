@@ -67,6 +67,9 @@ internal sealed class FakeDiskServers(string directory) : IDiskServers
 {
     internal List<string> Served { get; } = [];
 
+    /// <summary>What was in use when the daemon began.</summary>
+    internal IReadOnlySet<string>? Used { get; private set; }
+
     public string IdentityOf(string target) => File.Exists(target) ? Path.GetFullPath(target) : throw new IOException($"there is no {target}");
 
     public Task<IServedDisk> ServeAsync(DiskSpecification disk, CancellationToken cancellation)
@@ -79,6 +82,12 @@ internal sealed class FakeDiskServers(string directory) : IDiskServers
     public Task ReleaseAsync(string path)
     {
         Served.Remove(path);
+        return Task.CompletedTask;
+    }
+
+    public Task ReleaseAllButAsync(IReadOnlySet<string> used)
+    {
+        Used = used;
         return Task.CompletedTask;
     }
 
