@@ -39,6 +39,7 @@ public sealed partial class LinuxDomainDeviceTests
         IsKeptFromAndReachedByRules(machine, guest);
         GoesOnWhileTheDaemonDies(machine, guest);
         SeesADiskComeAndGo(machine, guest);
+        SeesErrorsOfADisk(machine, guest);
         SeesADiskOfExtents(machine, guest);
         machine.Run("xeno shutdown --wait web");
 
@@ -109,6 +110,16 @@ public sealed partial class LinuxDomainDeviceTests
         machine.Run("xeno disk-detach web xvdb");
         Assert.Single(machine.Run("losetup -a").Trim().Split('\n'));
         guest.Run("! [ -b /dev/xvdb ]");
+    }
+
+    /// <summary>A file that has no room for what is written, and a block device that has lost all.</summary>
+    private static void SeesErrorsOfADisk(BootedMachine machine, GuestShell guest)
+    {
+        machine.Run("mkdir -p /mnt; mount -t tmpfs -o size=4M tmpfs /mnt; truncate -s 16M /mnt/full.img; xeno disk-attach web /mnt/full.img,raw,xvdb,w");
+        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; dd if=/dev/zero of=/dev/xvdb bs=1M count=8 conv=fsync 2>/dev/null", 1);
+        machine.Run("xeno disk-detach web xvdb; umount /mnt; modprobe dm-mod; echo '0 8192 error' | dmsetup create lost --noudevsync; xeno disk-attach web /dev/dm-0,raw,xvdb,w");
+        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; dd if=/dev/xvdb of=/dev/null bs=64k count=1 2>/dev/null", 1);
+        machine.Run("xeno disk-detach web xvdb; dmsetup remove --noudevsync lost");
     }
 
     /// <summary>The second half of a file before its first: what the guest reads and writes lies there, and nobody else is given the same.</summary>

@@ -99,7 +99,7 @@ public sealed class LinuxToolstackTests
         string vcpus = machine.Run("xeno vcpu-list web --json | tr -d ' \\n'");
         if (hypervisor == "ours")
         {
-            Assert.Matches("\"stolenNanoseconds\":[1-9][0-9]*,\"hypercalls\":[1-9][0-9]{3,},\"pageFaults\":[1-9][0-9]{3,},\"upcalls\":[1-9][0-9]*", vcpus);
+            Assert.Matches("\"stolenNanoseconds\":[1-9][0-9]*,\"hypercalls\":[1-9][0-9]{3,},\"pageFaults\":[1-9][0-9]+,\"upcalls\":[1-9][0-9]*", vcpus);
         }
         else
         {

@@ -67,10 +67,7 @@ internal sealed class DiskServers : IDiskServers
 
     public async Task ReleaseAsync(string path)
     {
-        if (ExtentDisks.IsMapped(path))
-        {
-            await ExtentDisks.ReleaseAsync(path).ConfigureAwait(false);
-        }
+        await ExtentDisks.ReleaseAsync(path).ConfigureAwait(false);
 
         // A loop device goes by itself when its last user has gone.
         if (path.StartsWith("/dev/nbd", StringComparison.Ordinal) && File.Exists(PidFile(path)))

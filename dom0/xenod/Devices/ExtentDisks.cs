@@ -11,7 +11,8 @@ internal static class ExtentDisks
 {
     private const string Program = "dmsetup";
     private const string Prefix = "xenolith-";
-    private const string Mapper = "/dev/mapper/";
+    private const string Blocks = "/sys/block";
+    private const string Devices = "/dev/";
     private const int SectorBytes = 512;
 
     /// <summary>An extent's place on a block device, in sectors; the identity is the same for all block devices of the same file.</summary>
@@ -51,7 +52,9 @@ internal static class ExtentDisks
             string name = FreeName();
             string[] access = disk.IsReadOnly ? ["--readonly"] : [];
             await RunAsync(["create", name, "--noudevsync", .. access], Table(places), cancellation).ConfigureAwait(false);
-            return new MappedDisk(Mapper + name);
+
+            // The kernel makes this node itself; the one in /dev/mapper waits for udev, which a small Domain 0 has not.
+            return new MappedDisk(Devices + Mapped().First(one => one.Name == name).Device);
         }
         finally
         {
@@ -60,21 +63,23 @@ internal static class ExtentDisks
         }
     }
 
-    /// <summary>Whether a block device is one of these disks.</summary>
-    internal static bool IsMapped(string path) => path.StartsWith(Mapper + Prefix, StringComparison.Ordinal);
-
-    /// <summary>Takes a disk apart; the data stays where it is.</summary>
-    internal static Task ReleaseAsync(string path)
-        => File.Exists(path) ? Programs.RunAsync(Program, ["remove", "--noudevsync", "--retry", Path.GetFileName(path)]) : Task.CompletedTask;
+    /// <summary>Takes a disk apart, if the block device is one of these; the data stays where it is.</summary>
+    internal static async Task ReleaseAsync(string path)
+    {
+        foreach ((string name, _) in Mapped().Where(one => Devices + one.Device == path))
+        {
+            await Programs.RunAsync(Program, ["remove", "--noudevsync", "--retry", name]).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Takes all such disks apart but some.</summary>
     internal static async Task ReleaseAllButAsync(IReadOnlySet<string> used)
     {
-        foreach (string path in Directory.Exists(Mapper) ? Directory.GetFiles(Mapper, Prefix + "*") : [])
+        foreach (string path in Mapped().Select(one => Devices + one.Device).Where(path => !used.Contains(path)))
         {
             try
             {
-                await (used.Contains(path) ? Task.CompletedTask : ReleaseAsync(path)).ConfigureAwait(false);
+                await ReleaseAsync(path).ConfigureAwait(false);
             }
             catch (ProgramException)
             {
@@ -82,6 +87,11 @@ internal static class ExtentDisks
             }
         }
     }
+
+    /// <summary>The disks that there are: names as device-mapper knows them, and as /dev has them.</summary>
+    private static List<(string Name, string Device)> Mapped()
+        => [.. Directory.GetDirectories(Blocks, "dm-*").Select(device => (File.ReadAllText(Path.Combine(device, "dm/name")).Trim(), Path.GetFileName(device)))
+            .Where(one => one.Item1.StartsWith(Prefix, StringComparison.Ordinal))];
 
     private static IReadOnlyList<Extent> Read(string path)
     {
@@ -121,11 +131,10 @@ internal static class ExtentDisks
     /// <summary>Two who write to the same sectors would each destroy what the other does.</summary>
     private static async Task RefuseOverlapAsync(DiskSpecification disk, List<Place> places, CancellationToken cancellation)
     {
-        foreach (string device in Directory.GetDirectories("/sys/block", "dm-*"))
+        foreach ((string name, string device) in Mapped())
         {
-            string name = File.ReadAllText(Path.Combine(device, "dm/name")).Trim();
-            bool isRead = File.ReadAllText(Path.Combine(device, "ro")).Trim() == "1";
-            if (!name.StartsWith(Prefix, StringComparison.Ordinal) || (isRead && disk.IsReadOnly))
+            bool isRead = File.ReadAllText(Path.Combine(Blocks, device, "ro")).Trim() == "1";
+            if (isRead && disk.IsReadOnly)
             {
                 continue;
             }
@@ -180,13 +189,8 @@ internal static class ExtentDisks
 
     private static string FreeName()
     {
-        int number = 0;
-        while (File.Exists(string.Create(CultureInfo.InvariantCulture, $"{Mapper}{Prefix}{number}")))
-        {
-            number++;
-        }
-
-        return string.Create(CultureInfo.InvariantCulture, $"{Prefix}{number}");
+        HashSet<string> taken = [.. Mapped().Select(one => one.Name)];
+        return Enumerable.Range(0, int.MaxValue).Select(number => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{number}")).First(name => !taken.Contains(name));
     }
 
     /// <summary>Major and minor number as device-mapper writes them.</summary>

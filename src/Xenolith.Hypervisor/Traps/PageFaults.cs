@@ -53,7 +53,7 @@ internal static class PageFaults
     {
         errorCode = vcpu.Context.InKernel != 0 ? errorCode & ~PageFaultBits.User : errorCode | PageFaultBits.User;
         vcpu.Context.Cr2 = address;
-        vcpu.Counters.PageFaults++;
+        vcpu.Context.PageFaults++;
         VcpuInfoPage.SetCr2(ref vcpu, address);
         Bounce.Deliver(ref vcpu, Vector, true, errorCode);
     }

@@ -35,6 +35,7 @@ public static class AsmOffsets
     public const int ContextSavedRax = 0x160;
     public const int ContextSavedRcx = 0x168;
     public const int ContextSavedRdx = 0x170;
+    public const int ContextPageFaults = 0x178;
     public const int ContextSize = 0x180;
     public const int EntryAreaFrameEnd = 0;
     public const int EntryAreaScratch = 8;

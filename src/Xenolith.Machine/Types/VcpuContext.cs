@@ -64,4 +64,7 @@ public struct VcpuContext
 
     /// <summary>What the guest reads as CR2.</summary>
     [FieldOffset(AsmOffsets.ContextCr2)] public ulong Cr2;
+
+    /// <summary>How many page faults the guest's kernel was given.</summary>
+    [FieldOffset(AsmOffsets.ContextPageFaults)] public ulong PageFaults;
 }

@@ -202,11 +202,10 @@ secondary_high:
         ud2
 
 // The routines that the compiler expects by name.
-        .globl RhpReversePInvoke, RhpReversePInvokeReturn
+        .globl RhpReversePInvoke, RhpReversePInvokeReturn, RhpThrowEx
 RhpReversePInvoke:
 RhpReversePInvokeReturn:
         ret
-        .globl RhpThrowEx
 RhpThrowEx:
         ud2
 

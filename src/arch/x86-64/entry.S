@@ -371,6 +371,7 @@ page_fault:
         movq AT(ContextRflags), %r11
         movq %rdx, AT(ContextRsp)
         movq AT(ContextPageFaultHandler), %rcx
+        incq AT(ContextPageFaults)
         andq $~0x77100, %r11            // AC, VM, RF, NT, IOPL, TF
         movq SLOT_RAX, %rax
         movq SLOT_RDX, %rdx

@@ -32,6 +32,13 @@ public sealed class LayoutTests
         ["E820Entry Acpi"] = "as above",
         ["E820Entry Nvs"] = "as above",
         ["E820Entry Unusable"] = "as above",
+        ["DomctlCommand GetVcpuCounts"] = "an operation of this hypervisor alone",
+        ["VcpuCounts -"] = "its argument",
+        ["VcpuCounts Vcpu"] = "as above",
+        ["VcpuCounts StolenTime"] = "as above",
+        ["VcpuCounts Hypercalls"] = "as above",
+        ["VcpuCounts PageFaults"] = "as above",
+        ["VcpuCounts Upcalls"] = "as above",
     };
 
     public static IEnumerable<TheoryDataRow<string, string, ulong>> Rows()

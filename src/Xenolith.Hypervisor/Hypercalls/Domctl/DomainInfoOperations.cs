@@ -124,7 +124,7 @@ internal static class DomainInfoOperations
             Vcpu = id,
             StolenTime = RunState.ReadNow(ref vcpu).Runnable,
             Hypercalls = vcpu.Counters.Hypercalls,
-            PageFaults = vcpu.Counters.PageFaults,
+            PageFaults = vcpu.Context.PageFaults,
             Upcalls = vcpu.Counters.Upcalls,
         };
         return GuestMemory.TryWrite(at, in counts) ? XenError.None : XenError.Fault;
