@@ -127,14 +127,14 @@ public sealed partial class LinuxDomainDeviceTests
     {
         machine.WriteLines("more.list", "/var/lib/xenolith/disks/more.img 1M 1M", "/var/lib/xenolith/disks/more.img 0 1M");
         machine.Run("xeno disk-attach web $PWD/more.list,extents,xvdb,w");
-        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; cmp -n 1048576 /mnt/data /dev/xvdb", 1);
-        guest.Run("dd if=/mnt/data bs=1M skip=1 count=1 2>/dev/null | cmp -n 1048576 - /dev/xvdb && dd if=/mnt/data of=/dev/xvdb bs=1M count=2 2>/dev/null; sync");
+        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; cmp -s -n 1048576 /mnt/data /dev/xvdb", 1);
+        guest.Run("dd if=/mnt/data bs=1M skip=1 count=1 2>/dev/null | cmp -s -n 1048576 - /dev/xvdb && dd if=/mnt/data of=/dev/xvdb bs=1M count=2 2>/dev/null; sync");
         machine.WriteLines("other.list", "/var/lib/xenolith/disks/more.img 512K 1M");
         Assert.Contains("part of another domain's disk already", machine.Run("xeno disk-attach web $PWD/other.list,extents,xvdc,w 2>&1 || true"), StringComparison.Ordinal);
         machine.Run("xeno disk-detach web xvdb; [ -z \"$(ls /sys/block | grep dm-)\" ]");
         Assert.Single(machine.Run("losetup -a").Trim().Split('\n'));
         machine.Run("xeno disk-attach web $PWD/more.img,raw,xvdb,r");
-        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; dd if=/mnt/data bs=1M skip=1 count=1 2>/dev/null | cmp -n 1048576 - /dev/xvdb; umount /mnt");
+        guest.Run("until [ -b /dev/xvdb ]; do sleep 1; done; dd if=/mnt/data bs=1M skip=1 count=1 2>/dev/null | cmp -s -n 1048576 - /dev/xvdb; umount /mnt");
         machine.Run("xeno disk-detach web xvdb");
     }
 
