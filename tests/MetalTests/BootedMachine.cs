@@ -41,6 +41,12 @@ internal sealed class BootedMachine : IDisposable
         _reader = Task.WhenAll(Task.Run(() => Read(_process.StandardOutput)), Task.Run(() => Read(_process.StandardError)));
     }
 
+    /// <summary>
+    /// Arguments that boot <c>ours</c>, or real <c>xen</c>, which does not keep the wide registers of Domain 0's processes under QEMU's translator; the
+    /// C library copies memory with them.
+    /// </summary>
+    internal static string[] ForHypervisor(string name) => name == "xen" ? ["--hypervisor", "xen", "--cpu", "max,-smap,-xsave"] : [];
+
     /// <summary>The command that repeats this machine.</summary>
     internal string Command
     {

@@ -19,10 +19,9 @@ public sealed partial class LinuxDomainDeviceTests
     [InlineData("xen")]
     public void GuestsHaveDisksAndTheNetworkAndLeaveNothing(string hypervisor)
     {
-        string[] choice = hypervisor == "xen" ? ["--hypervisor", "xen", "--cpu", "max,-smap,-xsave"] : [];
         using BootedMachine machine = new(
         [
-            .. choice, "--cpus", "2", "--network", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
+            .. BootedMachine.ForHypervisor(hypervisor), "--cpus", "2", "--network", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
             "--initrd", Repository.Path("out/tests/toolstack-amd64.gz"),
         ]);
         machine.OpenShell();

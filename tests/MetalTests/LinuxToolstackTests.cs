@@ -3,9 +3,6 @@ namespace Xenolith.MetalTests;
 
 public sealed class LinuxToolstackTests
 {
-    // Xen does not keep the wide registers of Domain 0's processes under QEMU's translator, and the C library copies memory with them.
-    private static readonly string[] s_xen = ["--hypervisor", "xen", "--cpu", "max,-smap,-xsave"];
-
     /// <summary>Domains are made, filled, run and destroyed by a program of Domain 0; each did its work, and nothing of them is left.</summary>
     [Theory]
     [InlineData(1)]
@@ -34,10 +31,9 @@ public sealed class LinuxToolstackTests
     [InlineData("xen", 1)]
     public void MakesRunsAndEndsDomainsThroughTheLibrary(string hypervisor, int processors)
     {
-        string[] choice = hypervisor == "xen" ? s_xen : [];
         using BootedMachine machine = new(
         [
-            .. choice, "--cpus", $"{processors}", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
+            .. BootedMachine.ForHypervisor(hypervisor), "--cpus", $"{processors}", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
             "--initrd", Repository.Path("out/tests/toolstack-amd64.gz"),
         ]);
         machine.OpenShell();
@@ -81,10 +77,9 @@ public sealed class LinuxToolstackTests
     [InlineData("xen")]
     public void TheDaemonMakesRunsAndEndsDomains(string hypervisor)
     {
-        string[] choice = hypervisor == "xen" ? s_xen : [];
         using BootedMachine machine = new(
         [
-            .. choice, "--cpus", "2", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
+            .. BootedMachine.ForHypervisor(hypervisor), "--cpus", "2", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
             "--initrd", Repository.Path("out/tests/toolstack-amd64.gz"),
         ]);
         machine.OpenShell();

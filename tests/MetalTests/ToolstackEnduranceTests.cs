@@ -20,11 +20,10 @@ public sealed class ToolstackEnduranceTests
     private static void Endure(string hypervisor, int[] seeds, int cycles)
     {
         const int TimeoutSeconds = 3600;
-        string[] choice = hypervisor == "xen" ? ["--hypervisor", "xen", "--cpu", "max,-smap,-xsave"] : [];
         using BootedMachine machine = new(
             TimeoutSeconds,
             [
-                .. choice, "--network", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
+                .. BootedMachine.ForHypervisor(hypervisor), "--network", "--append", "console=hvc0 quiet", "--options", "console=com1 com1=115200,8n1 dom0_mem=640M",
                 "--initrd", Repository.Path("out/tests/toolstack-amd64.gz"),
             ]);
         machine.OpenShell();

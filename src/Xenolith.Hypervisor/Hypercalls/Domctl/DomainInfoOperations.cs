@@ -80,15 +80,10 @@ internal static class DomainInfoOperations
     /// <summary>Errors: Fault, Invalid (no such vcpu).</summary>
     internal static XenError GetVcpu(DomainControl control, GuestAddress at)
     {
-        if (!GuestMemory.TryRead(at, out uint id))
+        XenError error = FindVcpu(control, at, out uint id, out int index);
+        if (error != XenError.None)
         {
-            return XenError.Fault;
-        }
-
-        int index = control.Domain.VcpuIndex(id);
-        if (index < 0)
-        {
-            return XenError.Invalid;
+            return error;
         }
 
         ref Vcpu vcpu = ref VcpuTable.At(index);
@@ -107,15 +102,10 @@ internal static class DomainInfoOperations
     /// <summary>Errors: Fault, Invalid (no such vcpu).</summary>
     internal static XenError GetVcpuCounts(DomainControl control, GuestAddress at)
     {
-        if (!GuestMemory.TryRead(at, out uint id))
+        XenError error = FindVcpu(control, at, out uint id, out int index);
+        if (error != XenError.None)
         {
-            return XenError.Fault;
-        }
-
-        int index = control.Domain.VcpuIndex(id);
-        if (index < 0)
-        {
-            return XenError.Invalid;
+            return error;
         }
 
         ref Vcpu vcpu = ref VcpuTable.At(index);
@@ -128,6 +118,19 @@ internal static class DomainInfoOperations
             Upcalls = vcpu.Counters.Upcalls,
         };
         return GuestMemory.TryWrite(at, in counts) ? XenError.None : XenError.Fault;
+    }
+
+    /// <summary>The vcpu whose id the arguments begin with, by its index in the table. Errors: Fault, Invalid (no such vcpu).</summary>
+    private static XenError FindVcpu(DomainControl control, GuestAddress at, out uint id, out int index)
+    {
+        index = -1;
+        if (!GuestMemory.TryRead(at, out id))
+        {
+            return XenError.Fault;
+        }
+
+        index = control.Domain.VcpuIndex(id);
+        return index >= 0 ? XenError.None : XenError.Invalid;
     }
 
     private static uint FlagsOf(ref Domain domain)
