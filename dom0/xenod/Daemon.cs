@@ -74,7 +74,7 @@ internal static class Daemon
     {
         DeviceBus bus = new(store);
         AddressBook addresses = new(options.Network.Hosts, options.Network.Network);
-        return new DomainDevices(new DiskService(store, bus, disks), new InterfaceService(bus, new NetworkHost(options.Network, addresses, log), addresses, options.Network));
+        return new DomainDevices(new DiskService(store, bus, disks), new InterfaceService(bus, new NetworkHost(options.Network, addresses, log), addresses, options.Network, log));
     }
 
     // Without the module, pages are mapped by their frames.

@@ -19,4 +19,7 @@ public enum DomctlCommand : uint
 
     /// <summary>Of this hypervisor alone, with <see cref="VcpuCounts"/>: real Xen answers that it has no such operation.</summary>
     GetVcpuCounts = 0x584C_0001,
+
+    /// <summary>Of this hypervisor alone, with <see cref="DomainName"/>: the name that a domain has from its boot module.</summary>
+    GetDomainName = 0x584C_0002,
 }

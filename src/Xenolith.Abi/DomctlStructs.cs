@@ -128,6 +128,15 @@ public struct VcpuStatus
     public uint Padding1;
 }
 
+/// <summary>A domain's name, 32 bytes of text that end with a zero; not Xen's (see <see cref="DomctlCommand.GetDomainName"/>).</summary>
+[InlineArray(Bytes)]
+public struct DomainName
+{
+    public const int Bytes = 32;
+
+    private byte _first;
+}
+
 /// <summary>What a vcpu has caused since its start, 40 bytes; not Xen's (see <see cref="DomctlCommand.GetVcpuCounts"/>).</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct VcpuCounts

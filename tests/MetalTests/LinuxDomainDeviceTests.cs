@@ -36,6 +36,7 @@ public sealed partial class LinuxDomainDeviceTests
         ReadsWhatItWrote(guest);
         HasItsAddressOnly(machine, guest);
         IsKeptFromAndReachedByRules(machine, guest);
+        IsRoutedWhereItIsNotBridged(machine, guest);
         GoesOnWhileTheDaemonDies(machine, guest);
         SeesADiskComeAndGo(machine, guest);
         SeesErrorsOfADisk(machine, guest);
@@ -85,6 +86,7 @@ public sealed partial class LinuxDomainDeviceTests
         Assert.InRange(Counted(machine, "deny out icmp"), 2, 5);
         guest.Run("mkdir -p /srv; echo served by the guest >/srv/index.html; httpd -p 80 -h /srv");
         Assert.Contains("served by the guest", machine.Run("wget -q -O - http://10.0.2.15:8080/"), StringComparison.Ordinal);
+        Assert.Contains("served by the guest", machine.Run("wget -q -O - 'http://[fd58:656e:6f6c::1]:8080/'"), StringComparison.Ordinal);
         machine.Run("xeno rules set web 'limit 10/second out icmp'");
         guest.Run("for i in $(seq 50); do ping -c 1 -W 1 10.87.0.1 >/dev/null & done; wait");
         Assert.InRange(Counted(machine, "limit 10/second out icmp"), 15, 49);
@@ -94,6 +96,17 @@ public sealed partial class LinuxDomainDeviceTests
         Assert.NotEqual(0, Counted(machine, "only: everything else"));
         machine.Run("xeno rules set web");
         Assert.Contains(" 0% packet loss", guest.Run("ping -c 2 10.87.0.1"), StringComparison.Ordinal);
+    }
+
+    /// <summary>A second interface has an address of the outer network, on which Domain 0 answers for it: it goes out and is reached under that address.</summary>
+    private static void IsRoutedWhereItIsNotBridged(BootedMachine machine, GuestShell guest)
+    {
+        machine.Run("xeno net-attach web 'gatewaydev=eth0, ip=10.0.2.99 fd58::99'");
+        guest.Run("until ip link set eth1 up 2>/dev/null; do sleep 1; done; ip addr add 10.0.2.99/24 dev eth1; ip -6 addr add fd58::99/64 dev eth1; arp -d 10.0.2.2; ping -c 2 -I eth1 10.0.2.2");
+        Assert.Contains("served by the guest", machine.Run("wget -q -O - http://10.0.2.99/"), StringComparison.Ordinal);
+        Assert.Equal("fd58::99 via eth0", machine.Run("ip -6 neighbour show proxy | sed 's/ dev / via /;s/ proxy.*//'").Trim());
+        Assert.Contains("100% packet loss", guest.Run("ip addr add 10.0.2.98/24 dev eth1; ping -c 2 -W 1 -I 10.0.2.98 10.0.2.2", 1), StringComparison.Ordinal);
+        machine.Run("xeno net-detach web 1; [ -z \"$(ip neighbour show proxy; ip -6 neighbour show proxy; ip link | grep xrt)\" ]");
     }
 
     private static void GoesOnWhileTheDaemonDies(BootedMachine machine, GuestShell guest)

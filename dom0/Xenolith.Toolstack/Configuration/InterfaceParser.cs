@@ -30,7 +30,14 @@ public static class InterfaceParser
             found = With(found, key, value, text);
         }
 
-        return found;
+        if (found.GatewayDevice is not null && found.Bridge is not null)
+        {
+            throw Wrong(text, "an interface is joined to a bridge (bridge=) or routed (gatewaydev=), not both");
+        }
+
+        return found.GatewayDevice is null || found.Addresses.Count > 0
+            ? found
+            : throw Wrong(text, "a routed interface (gatewaydev=) needs the address that is routed to it: ip=192.0.2.5");
     }
 
     private static InterfaceSpecification With(InterfaceSpecification found, string key, string value, string text)

@@ -21,7 +21,7 @@ public sealed record InterfaceSpecification
     /// <summary>The addresses that the guest is given.</summary>
     public IReadOnlyList<string> Addresses { get; init; } = [];
 
-    /// <summary>Domain 0's device that packets are routed to where there is no bridge.</summary>
+    /// <summary>The device of Domain 0 on whose network a routed interface's addresses lie; null = it joins a bridge.</summary>
     public string? GatewayDevice { get; init; }
 
     /// <summary>Its firewall, in force before its first packet (<see cref="Networks.FirewallRule"/>).</summary>

@@ -26,13 +26,14 @@ public sealed record RuleCounter(string Rule, long Packets, long Bytes);
 /// <param name="Index">Which of the domain's interfaces.</param>
 /// <param name="Name">Its name in Domain 0.</param>
 /// <param name="Mac">The guest's Ethernet address.</param>
-/// <param name="Bridge">The bridge that it has joined.</param>
+/// <param name="Bridge">The bridge that it has joined; a routed one has one of its own.</param>
+/// <param name="GatewayDevice">The device of Domain 0 on whose network a routed interface's addresses lie; null where it is not routed.</param>
 /// <param name="Addresses">The guest's addresses; it can use no others when there are any.</param>
 /// <param name="IsConnected">The guest's driver uses it.</param>
 /// <param name="Rules">Its firewall.</param>
 /// <param name="Counters">What the rules and the locks have counted since they were set.</param>
 public sealed record InterfaceView(
-    uint Index, string Name, string Mac, string Bridge, IReadOnlyList<string> Addresses, bool IsConnected, IReadOnlyList<string> Rules, IReadOnlyList<RuleCounter> Counters);
+    uint Index, string Name, string Mac, string Bridge, string? GatewayDevice, IReadOnlyList<string> Addresses, bool IsConnected, IReadOnlyList<string> Rules, IReadOnlyList<RuleCounter> Counters);
 
 /// <summary>The network interfaces of a domain.</summary>
 public sealed record InterfaceList(IReadOnlyList<InterfaceView> Interfaces);

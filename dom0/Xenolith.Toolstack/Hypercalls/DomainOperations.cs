@@ -1,4 +1,5 @@
 // Life and settings of domains.
+using System.Text;
 using Xenolith.Abi;
 
 namespace Xenolith.Toolstack.Hypercalls;
@@ -64,6 +65,17 @@ public sealed class DomainOperations
     /// <summary>Shuts a domain down without asking its kernel.</summary>
     public void ForceShutdown(ushort domain, ShutdownReason reason)
         => _caller.Call(HypercallNumber.SchedOp, (ulong)SchedulerCommand.RemoteShutdown, "remote_shutdown", new RemoteShutdown { DomainId = domain, Reason = (uint)reason }, domain);
+
+    /// <summary>The name of a domain that was started with the machine; null where it has none, and on real Xen, which starts none.</summary>
+    public string? GetName(ushort domain)
+    {
+        ushort id = domain;
+        DomainName name = default;
+        XenError error = _caller.TryDomctl(DomctlCommand.GetDomainName, ref id, ref name);
+        ReadOnlySpan<byte> text = name;
+        int end = text.IndexOf((byte)0);
+        return error == XenError.None && end > 0 ? Encoding.UTF8.GetString(text[..end]) : null;
+    }
 
     /// <summary>What is known of a domain; null when there is none of that number.</summary>
     public DomainInformation? Find(ushort domain)

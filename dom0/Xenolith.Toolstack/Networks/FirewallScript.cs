@@ -23,8 +23,6 @@ public sealed record FirewalledInterface(
 public static class FirewallScript
 {
     private const string Table = "bridge xenolith";
-    private const string NatTable = "ip xenolith";
-    private const string NatTable6 = "ip6 xenolith";
     private const string LockComment = "lock: ";
     private const string RemainderComment = "only: everything else";
 
@@ -39,38 +37,24 @@ public static class FirewallScript
     /// <summary>The tables that all interfaces share; to be applied before the first of them.</summary>
     /// <param name="privateNetwork">The network whose guests reach the outside under Domain 0's address.</param>
     /// <param name="privateNetwork6">The same of IPv6; null where it has none.</param>
-    public static string Base(IPNetwork privateNetwork, IPNetwork? privateNetwork6) => $$"""
-        add table {{Table}}
-        add map {{Table}} senders { type ifname : verdict ; }
-        add map {{Table}} receivers { type ifname : verdict ; }
-        add chain {{Table}} prerouting { type filter hook prerouting priority 0 ; }
-        add chain {{Table}} postrouting { type filter hook postrouting priority 0 ; }
-        flush chain {{Table}} prerouting
-        flush chain {{Table}} postrouting
-        add rule {{Table}} prerouting iifname vmap @senders
-        add rule {{Table}} postrouting oifname vmap @receivers
-        add table {{NatTable}}
-        add map {{NatTable}} forward_tcp { type inet_service : ipv4_addr . inet_service ; }
-        add map {{NatTable}} forward_udp { type inet_service : ipv4_addr . inet_service ; }
-        add chain {{NatTable}} prerouting { type nat hook prerouting priority -100 ; }
-        add chain {{NatTable}} output { type nat hook output priority -100 ; }
-        add chain {{NatTable}} postrouting { type nat hook postrouting priority 100 ; }
-        flush chain {{NatTable}} prerouting
-        flush chain {{NatTable}} output
-        flush chain {{NatTable}} postrouting
-        add rule {{NatTable}} prerouting fib daddr type local dnat ip to tcp dport map @forward_tcp
-        add rule {{NatTable}} prerouting fib daddr type local dnat ip to udp dport map @forward_udp
-        add rule {{NatTable}} output fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to tcp dport map @forward_tcp
-        add rule {{NatTable}} output fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to udp dport map @forward_udp
-        add rule {{NatTable}} postrouting ip saddr {{privateNetwork}} ip daddr != {{privateNetwork}} masquerade
+    /// <param name="hasIpv6">Domain 0's kernel speaks IPv6.</param>
+    public static string Base(IPNetwork privateNetwork, IPNetwork? privateNetwork6, bool hasIpv6)
+    {
+        string script = $$"""
+            add table {{Table}}
+            add map {{Table}} senders { type ifname : verdict ; }
+            add map {{Table}} receivers { type ifname : verdict ; }
+            add chain {{Table}} prerouting { type filter hook prerouting priority 0 ; }
+            add chain {{Table}} postrouting { type filter hook postrouting priority 0 ; }
+            flush chain {{Table}} prerouting
+            flush chain {{Table}} postrouting
+            add rule {{Table}} prerouting iifname vmap @senders
+            add rule {{Table}} postrouting oifname vmap @receivers
 
-        """ + (privateNetwork6 is null ? "" : $$"""
-        add table {{NatTable6}}
-        add chain {{NatTable6}} postrouting { type nat hook postrouting priority 100 ; }
-        flush chain {{NatTable6}} postrouting
-        add rule {{NatTable6}} postrouting ip6 saddr {{privateNetwork6}} ip6 daddr != {{privateNetwork6}} masquerade
-
-        """);
+            """;
+        script += ForwardingMaps("ip", "ipv4_addr") + ForwardingMaps("ip6", "ipv6_addr") + Translation("ip", "127.0.0.0/8", privateNetwork);
+        return hasIpv6 ? script + Translation("ip6", "::1", privateNetwork6) : script;
+    }
 
     /// <summary>Gives an interface its rules, in place of those that it had.</summary>
     public static string Apply(FirewalledInterface one)
@@ -109,10 +93,12 @@ public static class FirewallScript
                 case FirewallAction.Limit:
                     Line(script, $"add rule {Table} {chain} {rule.Pattern} limit rate over {rule.Rate} counter drop {comment}");
                     break;
-                case FirewallAction.Forward when rule.Forwarded is var (protocol, port, guestPort) && Ipv4Of(one) is { } address:
-                    Line(script, string.Create(CultureInfo.InvariantCulture, $"add element {NatTable} forward_{protocol} {{ {port} : {address} . {guestPort} }}"));
-                    break;
             }
+        }
+
+        foreach (ForwardedPort port in ForwardedPorts(one))
+        {
+            Line(script, string.Create(CultureInfo.InvariantCulture, $"add element {MapOf(port)} {{ {port.Port} : {port.Address} . {port.GuestPort} }}"));
         }
 
         if (one.Rules.Any(rule => rule.Action == FirewallAction.Only))
@@ -128,25 +114,22 @@ public static class FirewallScript
         return script.ToString();
     }
 
-    /// <summary>Takes back what rules have forwarded.</summary>
-    public static string Unforward(FirewalledInterface one)
+    /// <summary>The ports of Domain 0 that go to an interface's guest: to its first address of each family.</summary>
+    public static IReadOnlyList<ForwardedPort> ForwardedPorts(FirewalledInterface one)
     {
         ArgumentNullException.ThrowIfNull(one);
-        StringBuilder script = new();
-        foreach (FirewallRule rule in one.Rules)
-        {
-            if (rule.Forwarded is var (protocol, port, _) && Ipv4Of(one) is not null)
-            {
-                script.Append(Unforward(protocol, port));
-            }
-        }
-
-        return script.ToString();
+        IPAddress[] addresses = [.. one.Addresses.DistinctBy(address => address.AddressFamily)];
+        return
+        [
+            .. from wanted in one.Rules.Select(rule => rule.Forwarded).OfType<(string Protocol, ushort Port, ushort GuestPort)>()
+               from address in addresses
+               select new ForwardedPort(wanted.Protocol, wanted.Port, address, wanted.GuestPort),
+        ];
     }
 
-    /// <summary>Takes back that a port is forwarded.</summary>
-    public static string Unforward(string protocol, ushort port)
-        => string.Create(CultureInfo.InvariantCulture, $"delete element {NatTable} forward_{protocol} {{ {port} }}\n");
+    /// <summary>Takes back that ports are forwarded.</summary>
+    public static string Unforward(IEnumerable<ForwardedPort> ports)
+        => string.Concat(ports.Select(port => string.Create(CultureInfo.InvariantCulture, $"delete element {MapOf(port)} {{ {port.Port} }}\n")));
 
     /// <summary>Forgets an interface that is gone.</summary>
     public static string Remove(string name) => $$"""
@@ -218,7 +201,41 @@ public static class FirewallScript
 
     private static string Number(IPAddress address) => "0x" + Convert.ToHexStringLower(address.GetAddressBytes());
 
-    private static IPAddress? Ipv4Of(FirewalledInterface one) => one.Addresses.FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork);
+    private static string NatTable(string family) => family + " xenolith";
+
+    private static string MapOf(ForwardedPort port) => $"{NatTable(FamilyOf(port.Address))} forward_{port.Protocol}";
+
+    private static string ForwardingMaps(string family, string addressType) => $$"""
+        add table {{NatTable(family)}}
+        add map {{NatTable(family)}} forward_tcp { type inet_service : {{addressType}} . inet_service ; }
+        add map {{NatTable(family)}} forward_udp { type inet_service : {{addressType}} . inet_service ; }
+
+        """;
+
+    /// <summary>What comes to forwarded ports goes to guests, what comes from the private network goes out under Domain 0's address.</summary>
+    private static string Translation(string family, string loopback, IPNetwork? privateNetwork)
+    {
+        StringBuilder script = new();
+        string table = NatTable(family);
+        foreach ((string chain, string priority) in ((string, string)[])[("prerouting", "-100"), ("output", "-100"), ("postrouting", "100")])
+        {
+            Line(script, $"add chain {table} {chain} {{ type nat hook {chain} priority {priority} ; }}");
+            Line(script, $"flush chain {table} {chain}");
+        }
+
+        foreach (string protocol in (string[])["tcp", "udp"])
+        {
+            Line(script, $"add rule {table} prerouting fib daddr type local dnat {family} to {protocol} dport map @forward_{protocol}");
+            Line(script, $"add rule {table} output fib daddr type local {family} daddr != {loopback} dnat {family} to {protocol} dport map @forward_{protocol}");
+        }
+
+        if (privateNetwork is not null)
+        {
+            Line(script, $"add rule {table} postrouting {family} saddr {privateNetwork} {family} daddr != {privateNetwork} masquerade");
+        }
+
+        return script.ToString();
+    }
 
     // Names of chains are made of fewer characters than those of interfaces.
     private static string Identifier(string name)

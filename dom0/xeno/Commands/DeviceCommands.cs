@@ -84,8 +84,8 @@ internal static class DeviceCommands
             }
 
             Output.WriteTable(
-                ["Index", "Name", "Ethernet", "Addresses", "Bridge", "Connected"],
-                interfaces.Select(one => new[] { Text(one.Index), one.Name, one.Mac, string.Join(' ', one.Addresses), one.Bridge, one.IsConnected ? "yes" : "no" }), 0);
+                ["Index", "Name", "Ethernet", "Addresses", "Network", "Connected"],
+                interfaces.Select(one => new[] { Text(one.Index), one.Name, one.Mac, string.Join(' ', one.Addresses), one.GatewayDevice is { } gateway ? $"routed: {gateway}" : one.Bridge, one.IsConnected ? "yes" : "no" }), 0);
         });
         return command;
     }

@@ -107,8 +107,7 @@ internal sealed partial class DomainManager(
             else if (domain?.Record is not { Id: null })
             {
                 // The one left out is being made, which is told below.
-                string name = await nodes.NameOfAsync(found.Id, cancellation).ConfigureAwait(false) ?? (found.Id == Domain0 ? "Domain-0" : $"(domain {found.Id})");
-                views.Add(ViewOf(found, name));
+                views.Add(ViewOf(found, await NameOfOtherAsync(found.Id, cancellation).ConfigureAwait(false)));
             }
         }
 
@@ -135,6 +134,7 @@ internal sealed partial class DomainManager(
     {
         DomainConfiguration configuration = DomainConfigurationReader.Read(DomainSettingsJson.Parse(settings), out IReadOnlyList<string> warnings);
         RefuseAnotherUuid(uuid, configuration);
+        await RefuseNameOfOtherAsync(configuration.Name, cancellation).ConfigureAwait(false);
         ManagedDomain domain = Enter(uuid, settings, configuration, out bool isNew);
         await domain.Gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
@@ -267,6 +267,21 @@ internal sealed partial class DomainManager(
         }
     }
 
+    private async Task RefuseNameOfOtherAsync(string name, CancellationToken cancellation)
+    {
+        HashSet<Guid> own = [.. Snapshot().Select(domain => domain.Record.Uuid)];
+        foreach (DomainInformation other in control.Domains.List().Where(domain => !own.Contains(domain.Uuid)))
+        {
+            if (await NameOfOtherAsync(other.Id, cancellation).ConfigureAwait(false) == name)
+            {
+                throw NameIsTaken(name);
+            }
+        }
+    }
+
+    private static DomainServiceException NameIsTaken(string name)
+        => new(Refusal.Conflict, $"there is a domain '{name}' already; choose another name, or destroy that one");
+
     private static void Check(DomainChange change, DomainView view, DomainConfiguration? configuration)
     {
         int most = configuration?.MaximumMemory ?? (int)Math.Min(view.MaximumMemoryKiB / 1024, int.MaxValue);
@@ -300,7 +315,7 @@ internal sealed partial class DomainManager(
 
             if (_domains.Values.Any(domain => domain.Record.Name == configuration.Name))
             {
-                throw new DomainServiceException(Refusal.Conflict, $"there is a domain '{configuration.Name}' already; choose another name, or destroy that one");
+                throw NameIsTaken(configuration.Name);
             }
 
             isNew = true;
@@ -529,6 +544,10 @@ internal sealed partial class DomainManager(
             return [.. _domains.Values];
         }
     }
+
+    /// <summary>The name of a domain that this daemon has not made: another toolstack's, or one that was started with the machine.</summary>
+    private async Task<string> NameOfOtherAsync(ushort id, CancellationToken cancellation)
+        => await nodes.NameOfAsync(id, cancellation).ConfigureAwait(false) ?? (id == Domain0 ? "Domain-0" : control.Domains.GetName(id) ?? $"(domain {id})");
 
     private ManagedDomain? Find(string domain) => Array.Find(Snapshot(), one => IsNamed(one.Record.Uuid, one.Record.Id, one.Record.Name, domain));
 

@@ -1,11 +1,9 @@
 // What the packet filter knows of interfaces.
 using System.Net;
 using System.Text.Json;
+using Xenolith.Toolstack.Networks;
 
 namespace Xenod.Networks;
-
-/// <summary>A port of Domain 0 that goes to a guest.</summary>
-internal sealed record ForwardedPort(string Protocol, ushort Port, IPAddress Address, ushort GuestPort);
 
 /// <summary>The interfaces that have chains, and the ports that are forwarded.</summary>
 internal sealed record FilterState(IReadOnlyList<string> Interfaces, IReadOnlyList<ForwardedPort> Forwarded)

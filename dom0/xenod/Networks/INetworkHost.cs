@@ -1,4 +1,6 @@
 // What Domain 0's kernel does for networks.
+using System.Net;
+
 namespace Xenod.Networks;
 
 /// <summary>Domain 0's bridges, interfaces and packet filter; tests have others.</summary>
@@ -8,8 +10,22 @@ internal interface INetworkHost
     /// <exception cref="IOException">Something that it needs is missing; the message says what.</exception>
     Task PrepareAsync(CancellationToken cancellation);
 
-    /// <summary>Whether there is such a bridge.</summary>
-    bool IsBridge(string name);
+    /// <summary>
+    /// Makes a bridge for one interface alone, which Domain 0 stands behind as a router: it passes on what goes to some addresses, and answers for them
+    /// on the network where they lie.
+    /// </summary>
+    /// <param name="bridge">The name that the bridge gets.</param>
+    /// <param name="gateway">The device of Domain 0 on that network.</param>
+    /// <param name="addresses">The addresses.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="IOException">It cannot be done; the message says why.</exception>
+    Task RouteAsync(string bridge, string gateway, IReadOnlyList<IPAddress> addresses, CancellationToken cancellation);
+
+    /// <summary>Takes back what <see cref="RouteAsync"/> has made, as far as it is there.</summary>
+    Task UnrouteAsync(string bridge);
+
+    /// <summary>The names of all bridges.</summary>
+    IReadOnlyList<string> Bridges();
 
     /// <summary>Gives an interface that the kernel has just made its name, joins it with a bridge and switches it on.</summary>
     /// <param name="device">The kernel's name for it.</param>

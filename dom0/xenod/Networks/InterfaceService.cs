@@ -14,11 +14,12 @@ namespace Xenod.Networks;
 /// Gives network interfaces with rules to domains and takes them away. What there is stands in xenstore and in Domain 0's kernel, so that a
 /// daemon that is started anew finds it; the moving of packets is the kernel's (xen-netback, bridge, nftables).
 /// </summary>
-internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, AddressBook addresses, NetworkOptions options)
+internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, AddressBook addresses, NetworkOptions options, Action<string> log)
 {
     private const string Kind = DeviceAddress.Interface;
     private const string MacNode = "mac";
     private const string BridgeNode = "bridge";
+    private const string GatewayNode = "gatewaydev";
     private const string AddressNode = "ip";
     private const string DeviceNode = "xenolith-device";
     private const string RulesNode = "xenolith-rules";
@@ -35,20 +36,15 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
     /// <exception cref="DeviceException">Domain 0's kernel does not serve it.</exception>
     internal async Task AttachAsync(ushort domain, Guid uuid, string name, uint index, InterfaceSpecification wanted, IReadOnlyList<FirewallRule> rules, CancellationToken cancellation)
     {
-        if (wanted.GatewayDevice is not null)
-        {
-            throw new DomainServiceException(Refusal.Invalid, $"interface {index}: routed interfaces (gatewaydev=) are not served; leave it out for the private network, or name a bridge");
-        }
-
         DeviceAddress device = new(Kind, domain, index);
         if (await bus.BackEndStateAsync(device).ConfigureAwait(false) != XenbusState.Unknown)
         {
             throw new DomainServiceException(Refusal.Conflict, $"the domain has an interface {index} already");
         }
 
-        string bridge = wanted.Bridge ?? options.Bridge;
+        string bridge = wanted.GatewayDevice is null ? wanted.Bridge ?? options.Bridge : RoutedBridge.NameOf(device);
         await AskAsync(index, () => host.PrepareAsync(cancellation)).ConfigureAwait(false);
-        if (!host.IsBridge(bridge))
+        if (wanted.GatewayDevice is null && !host.Bridges().Contains(bridge))
         {
             throw new DomainServiceException(Refusal.Invalid, $"interface {index}: there is no bridge '{bridge}' in Domain 0; make it with 'ip link add name {bridge} type bridge', or leave bridge= out for the private network");
         }
@@ -58,7 +54,12 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
             wanted.Name ?? string.Create(CultureInfo.InvariantCulture, $"vif{domain}.{index}"), mac, AddressesOf(wanted, bridge, mac, name), rules, ServersOf(bridge));
         try
         {
-            await bus.PublishAsync(device, FrontEnd(index, wanted, mac), BackEnd(index, wanted, bridge, one), cancellation).ConfigureAwait(false);
+            if (wanted.GatewayDevice is { } gateway)
+            {
+                await AskAsync(index, () => host.RouteAsync(bridge, gateway, one.Addresses, cancellation)).ConfigureAwait(false);
+            }
+
+            await bus.PublishAsync(device, FrontEnd(index, wanted, one), BackEnd(index, wanted, bridge, one), cancellation).ConfigureAwait(false);
             await bus.WaitForBackEndAsync(device, cancellation).ConfigureAwait(false);
             string made = string.Create(CultureInfo.InvariantCulture, $"vif{domain}.{index}");
             await AskAsync(index, () => host.JoinAsync(made, one.Name, bridge, wanted.Mtu, FirewallScript.Apply(one), cancellation)).ConfigureAwait(false);
@@ -89,7 +90,7 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
         else
         {
             await bus.CloseAsync(device, cancellation).ConfigureAwait(false);
-            await ForgetAsync(one).ConfigureAwait(false);
+            await ForgetAsync(device, one).ConfigureAwait(false);
         }
 
         if (one is not null)
@@ -122,10 +123,12 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
     {
         FilterState state = await host.ReadFilterAsync(cancellation).ConfigureAwait(false);
         List<FirewalledInterface> living = [];
+        HashSet<string> bridges = [];
         foreach (ushort domain in domains)
         {
             foreach (DeviceAddress device in await bus.ListAsync(Kind, domain, cancellation).ConfigureAwait(false))
             {
+                bridges.Add(RoutedBridge.NameOf(device));
                 if (await DescribeAsync(device, cancellation).ConfigureAwait(false) is { } one)
                 {
                     living.Add(one);
@@ -140,7 +143,12 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
 
         foreach (ForwardedPort port in state.Forwarded.ExceptBy(living.SelectMany(one => one.Addresses), port => port.Address))
         {
-            await FilterIfPossibleAsync(FirewallScript.Unforward(port.Protocol, port.Port)).ConfigureAwait(false);
+            await FilterIfPossibleAsync(FirewallScript.Unforward([port])).ConfigureAwait(false);
+        }
+
+        foreach (string bridge in host.Bridges().Where(RoutedBridge.IsName).Except(bridges))
+        {
+            await UnrouteAsync(bridge).ConfigureAwait(false);
         }
 
         foreach (FirewalledInterface one in living)
@@ -148,7 +156,7 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
             ForwardedPort[] own = [.. state.Forwarded.Where(port => one.Addresses.Contains(port.Address))];
             if (!await HasItsRulesAsync(one, own, cancellation).ConfigureAwait(false))
             {
-                await FilterIfPossibleAsync(string.Concat(own.Select(port => FirewallScript.Unforward(port.Protocol, port.Port))) + FirewallScript.Apply(one)).ConfigureAwait(false);
+                await FilterIfPossibleAsync(FirewallScript.Unforward(own) + FirewallScript.Apply(one)).ConfigureAwait(false);
             }
         }
     }
@@ -172,7 +180,7 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
         DeviceAddress device = new(Kind, domain, index);
         FirewalledInterface old = await DescribeAsync(device, cancellation).ConfigureAwait(false)
             ?? throw new DomainServiceException(Refusal.NotFound, $"the domain has no interface {index}; list its interfaces for those that it has");
-        await AskAsync(index, () => host.FilterAsync(FirewallScript.Unforward(old) + FirewallScript.Apply(old with { Rules = rules }), cancellation)).ConfigureAwait(false);
+        await AskAsync(index, () => host.FilterAsync(FirewallScript.Unforward(FirewallScript.ForwardedPorts(old)) + FirewallScript.Apply(old with { Rules = rules }), cancellation)).ConfigureAwait(false);
         await bus.WriteBackEndAsync(device, [(RulesNode, Text(rules))], cancellation).ConfigureAwait(false);
     }
 
@@ -189,8 +197,9 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
 
             bool isConnected = await bus.BackEndStateAsync(device).ConfigureAwait(false) == XenbusState.Connected;
             string bridge = await bus.BackEndValueAsync(device, BridgeNode, cancellation).ConfigureAwait(false) ?? "";
+            string? gateway = await bus.BackEndValueAsync(device, GatewayNode, cancellation).ConfigureAwait(false);
             found.Add(new InterfaceView(
-                device.Number, one.Name, AddressBook.TextOf(one.Mac), bridge, [.. one.Addresses.Select(address => address.ToString())], isConnected,
+                device.Number, one.Name, AddressBook.TextOf(one.Mac), bridge, gateway, [.. one.Addresses.Select(address => address.ToString())], isConnected,
                 [.. one.Rules.Select(rule => rule.Text)], await CountersAsync(one, cancellation).ConfigureAwait(false)));
         }
 
@@ -201,10 +210,13 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
 
     private static string Text(IReadOnlyList<FirewallRule> rules) => string.Join('\n', rules.Select(rule => rule.Text));
 
-    private static IEnumerable<(string Name, string Value)> FrontEnd(uint index, InterfaceSpecification wanted, PhysicalAddress mac)
+    private static IEnumerable<(string Name, string Value)> FrontEnd(uint index, InterfaceSpecification wanted, FirewalledInterface one)
     {
         yield return ("handle", index.ToString(CultureInfo.InvariantCulture));
-        yield return (MacNode, AddressBook.TextOf(mac));
+        yield return (MacNode, AddressBook.TextOf(one.Mac));
+
+        // For guests that look for it: what addresses they have.
+        yield return (AddressNode, string.Join(' ', one.Addresses));
         yield return ("trusted", "1");
         if (wanted.Mtu is { } mtu)
         {
@@ -225,6 +237,11 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
         yield return (AddressNode, string.Join(' ', one.Addresses));
         yield return (DeviceNode, one.Name);
         yield return (RulesNode, Text(one.Rules));
+        if (wanted.GatewayDevice is { } gateway)
+        {
+            yield return (GatewayNode, gateway);
+        }
+
         if (wanted.Rate is { } rate)
         {
             yield return ("rate", string.Create(CultureInfo.InvariantCulture, $"{rate.BytesPerInterval},{rate.IntervalMicroseconds}"));
@@ -295,19 +312,31 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
     {
         FirewalledInterface? one = await DescribeAsync(device, CancellationToken.None).ConfigureAwait(false);
         await bus.RemoveByForceAsync(device).ConfigureAwait(false);
-        await ForgetAsync(one).ConfigureAwait(false);
+        await ForgetAsync(device, one).ConfigureAwait(false);
     }
 
-    private async Task ForgetAsync(FirewalledInterface? one)
+    private async Task ForgetAsync(DeviceAddress device, FirewalledInterface? one)
     {
-        if (one is null)
+        if (one is not null)
         {
-            return;
+            foreach (string script in (string[])[FirewallScript.Unforward(FirewallScript.ForwardedPorts(one)), FirewallScript.Remove(one.Name)])
+            {
+                await FilterIfPossibleAsync(script).ConfigureAwait(false);
+            }
         }
 
-        foreach (string script in (string[])[FirewallScript.Unforward(one), FirewallScript.Remove(one.Name)])
+        await UnrouteAsync(RoutedBridge.NameOf(device)).ConfigureAwait(false);
+    }
+
+    private async Task UnrouteAsync(string bridge)
+    {
+        try
         {
-            await FilterIfPossibleAsync(script).ConfigureAwait(false);
+            await host.UnrouteAsync(bridge).ConfigureAwait(false);
+        }
+        catch (IOException exception)
+        {
+            log($"the bridge {bridge} of an interface that is gone stays: {exception.Message}");
         }
     }
 
@@ -332,7 +361,7 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
         IEnumerable<string> filtered = (await CountersAsync(one, cancellation).ConfigureAwait(false)).Select(counter => counter.Rule);
         IEnumerable<string> wanted = one.Rules.Where(rule => rule.Action != FirewallAction.Forward).Select(rule => rule.Text);
         return filtered.Where(FirewallScript.IsRule).Order(StringComparer.Ordinal).SequenceEqual(wanted.Order(StringComparer.Ordinal))
-            && forwarded.Select(port => (port.Protocol, port.Port, port.GuestPort)).ToHashSet().SetEquals(one.Rules.Where(rule => rule.Forwarded is not null).Select(rule => rule.Forwarded!.Value));
+            && forwarded.ToHashSet().SetEquals(FirewallScript.ForwardedPorts(one));
     }
 
     private static async Task AskAsync(uint index, Func<Task> action)

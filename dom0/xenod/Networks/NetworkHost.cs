@@ -1,6 +1,8 @@
 // Domain 0's bridges, interfaces and packet filter, by the programs of its distribution.
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Xenolith.Toolstack.Interop;
@@ -11,9 +13,13 @@ namespace Xenod.Networks;
 /// <summary>Uses ip (iproute2), nft (nftables) and dnsmasq: why programs and not the kernel's own interface, docs/decisions says.</summary>
 internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses, Action<string> log) : INetworkHost
 {
-    private static readonly string[] s_modules = ["xen-netback", "bridge", "nf_tables", "nft_ct", "nft_nat", "nft_masq", "nft_fib_ipv4", "nft_limit", "nf_conntrack_bridge", "nft_meta_bridge"];
+    private static readonly string[] s_modules = ["xen-netback", "bridge", "nf_tables", "nft_ct", "nft_nat", "nft_masq", "nft_fib_ipv4", "nft_fib_ipv6", "nft_limit", "nf_conntrack_bridge", "nft_meta_bridge"];
 
     private const string Ipv6 = "/proc/sys/net/ipv6/conf";
+    private const string Devices = "/sys/class/net";
+
+    /// <summary>Domain 0's on the bridges of routed interfaces: not the one that all interfaces have, which a bridge else takes from its member.</summary>
+    private const string RouterMac = "fe:ff:ff:ff:ff:fe";
 
     private readonly SemaphoreSlim _gate = new(1);
     private bool _isReady;
@@ -35,7 +41,56 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         }
     }
 
-    public bool IsBridge(string name) => Directory.Exists($"/sys/class/net/{name}/bridge");
+    public IReadOnlyList<string> Bridges() => [.. Directory.GetDirectories(Devices).Where(path => Directory.Exists(Path.Combine(path, "bridge"))).Select(path => Path.GetFileName(path))];
+
+    public async Task RouteAsync(string bridge, string gateway, IReadOnlyList<IPAddress> addresses, CancellationToken cancellation)
+    {
+        if (!Directory.Exists(Path.Combine(Devices, gateway)))
+        {
+            throw new IOException($"there is no network device '{gateway}' in Domain 0; 'ip link' lists those that there are");
+        }
+
+        string mtu = (await File.ReadAllTextAsync(Path.Combine(Devices, gateway, "mtu"), cancellation).ConfigureAwait(false)).Trim();
+        await IpAsync(["link", "add", "name", bridge, "address", RouterMac, "mtu", mtu, "type", "bridge", "stp_state", "0", "forward_delay", "0"], cancellation).ConfigureAwait(false);
+        await IpAsync(["link", "set", "dev", bridge, "up"], cancellation).ConfigureAwait(false);
+
+        // The guest takes all addresses of its network for neighbours. Domain 0 answers for those that lie elsewhere, at once.
+        await File.WriteAllTextAsync($"/proc/sys/net/ipv4/neigh/{bridge}/proxy_delay", "0", cancellation).ConfigureAwait(false);
+        await File.WriteAllTextAsync($"/proc/sys/net/ipv4/conf/{bridge}/proxy_arp", "1", cancellation).ConfigureAwait(false);
+        if (addresses.Any(address => address.AddressFamily == AddressFamily.InterNetworkV6))
+        {
+            await IpAsync(["-6", "address", "add", "fe80::1/64", "dev", bridge, "nodad"], cancellation).ConfigureAwait(false);
+            await File.WriteAllTextAsync(Path.Combine(Ipv6, gateway, "proxy_ndp"), "1", cancellation).ConfigureAwait(false);
+        }
+
+        foreach (IPAddress address in addresses)
+        {
+            await IpAsync(["route", "add", address.ToString(), "dev", bridge], cancellation).ConfigureAwait(false);
+            await IpAsync(["neighbour", "replace", "proxy", address.ToString(), "dev", gateway], cancellation).ConfigureAwait(false);
+        }
+    }
+
+    public async Task UnrouteAsync(string bridge)
+    {
+        if (!Bridges().Contains(bridge))
+        {
+            return;
+        }
+
+        foreach (string family in (string[])["-4", "-6"])
+        {
+            HashSet<string> routed = [.. (await ListAsync([family, "-j", "route", "show", "dev", bridge]).ConfigureAwait(false)).Select(route => route.Destination)];
+            foreach ((string destination, string? device) in await ListAsync([family, "-j", "neighbour", "show", "proxy"]).ConfigureAwait(false))
+            {
+                if (device is not null && routed.Contains(destination))
+                {
+                    await IpAsync(["neighbour", "delete", "proxy", destination, "dev", device], CancellationToken.None).ConfigureAwait(false);
+                }
+            }
+        }
+
+        await IpAsync(["link", "delete", "dev", bridge], CancellationToken.None).ConfigureAwait(false);
+    }
 
     public async Task JoinAsync(string device, string name, string bridge, int? mtu, string script, CancellationToken cancellation)
     {
@@ -85,7 +140,10 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         {
             return FilterState.Parse(
                 await MapAsync("bridge", "senders").ConfigureAwait(false),
-                [("tcp", await MapAsync("ip", "forward_tcp").ConfigureAwait(false)), ("udp", await MapAsync("ip", "forward_udp").ConfigureAwait(false))]);
+                [
+                    ("tcp", await MapAsync("ip", "forward_tcp").ConfigureAwait(false)), ("udp", await MapAsync("ip", "forward_udp").ConfigureAwait(false)),
+                    ("tcp", await MapAsync("ip6", "forward_tcp").ConfigureAwait(false)), ("udp", await MapAsync("ip6", "forward_udp").ConfigureAwait(false)),
+                ]);
         }
         catch (IOException)
         {
@@ -101,7 +159,7 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         }
 
         string bridge = options.Bridge;
-        if (!IsBridge(bridge))
+        if (!Bridges().Contains(bridge))
         {
             await IpAsync(["link", "add", "name", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0"], cancellation).ConfigureAwait(false);
         }
@@ -110,20 +168,23 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         await IpAsync(["address", "replace", address, "dev", bridge], cancellation).ConfigureAwait(false);
         await IpAsync(["link", "set", "dev", bridge, "up"], cancellation).ConfigureAwait(false);
         await File.WriteAllTextAsync("/proc/sys/net/ipv4/ip_forward", "1", cancellation).ConfigureAwait(false);
-        bool hasIpv6 = options.Network6 is not null && Directory.Exists(Ipv6);
+        bool hasIpv6 = Directory.Exists(Ipv6);
         if (hasIpv6)
         {
             await RouteIpv6Async(cancellation).ConfigureAwait(false);
         }
 
-        await FilterAsync(FirewallScript.Base(options.Network, hasIpv6 ? options.Network6 : null), cancellation).ConfigureAwait(false);
-        StartAddressService(hasIpv6);
+        await FilterAsync(FirewallScript.Base(options.Network, options.Network6, hasIpv6), cancellation).ConfigureAwait(false);
+        StartAddressService(hasIpv6 && options.Network6 is not null);
     }
 
     private async Task RouteIpv6Async(CancellationToken cancellation)
     {
-        string address = string.Create(CultureInfo.InvariantCulture, $"{options.Gateway6}/{options.Network6!.Value.PrefixLength}");
-        await IpAsync(["-6", "address", "replace", address, "dev", options.Bridge, "nodad"], cancellation).ConfigureAwait(false);
+        if (options.Network6 is { } network)
+        {
+            string address = string.Create(CultureInfo.InvariantCulture, $"{options.Gateway6}/{network.PrefixLength}");
+            await IpAsync(["-6", "address", "replace", address, "dev", options.Bridge, "nodad"], cancellation).ConfigureAwait(false);
+        }
 
         // A kernel that routes takes its own routes from other routers only where it is told so again (Linux's Documentation/networking/ip-sysctl,
         // accept_ra); from the guests it takes none.
@@ -193,6 +254,17 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         {
             // It has ended already.
         }
+    }
+
+    /// <summary>What ip lists as JSON: where to, and by which device.</summary>
+    private static async Task<IReadOnlyList<(string Destination, string? Device)>> ListAsync(string[] arguments)
+    {
+        using JsonDocument document = JsonDocument.Parse(await RunAsync("ip", arguments, null, CancellationToken.None).ConfigureAwait(false));
+        return
+        [
+            .. document.RootElement.EnumerateArray().Select(entry
+                => (entry.GetProperty("dst").GetString() ?? "", entry.TryGetProperty("dev", out JsonElement device) ? device.GetString() : null)),
+        ];
     }
 
     private static Task IpAsync(string[] arguments, CancellationToken cancellation) => RunAsync("ip", arguments, null, cancellation);

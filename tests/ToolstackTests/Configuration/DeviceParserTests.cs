@@ -97,6 +97,8 @@ public sealed class DeviceParserTests
     [InlineData("script=vif-nat", "no scripts are run here")]
     [InlineData("colour=red", "'colour' is unknown")]
     [InlineData("mtu=1400,mtu=1400", "'mtu' is given twice")]
+    [InlineData("gatewaydev=eth0", "a routed interface (gatewaydev=) needs the address")]
+    [InlineData("gatewaydev=eth0, bridge=br0, ip=192.0.2.5", "or routed (gatewaydev=), not both")]
     [InlineData("type=ioemu", "only Xen's own network protocol")]
     public void WrongInterfacesAreNamed(string text, string message) => Assert.Contains(message, Assert.Throws<FormatException>(() => InterfaceParser.Parse(text)).Message);
 

@@ -241,14 +241,15 @@ public sealed class DomainDevicesTests : IAsyncLifetime
         ushort id = await CreateAsync(", \"vif\": [\"ip=10.87.0.9, rules=deny out tcp port 25; forward tcp 8080 to 80\"]");
         string name = $"vif{id}.0";
         string[] rules = ["deny out tcp port 25"];
-        ForwardedPort own = new("tcp", 8080, IPAddress.Parse("10.87.0.9"), 80);
+        ForwardedPort[] own = [.. (await InterfaceAsync()).Addresses.Select(address => new ForwardedPort("tcp", 8080, IPAddress.Parse(address), 80))];
+        Assert.Equal(2, own.Length);
         ForwardedPort stray = new("udp", 99, IPAddress.Parse("10.87.0.14"), 9);
-        Assert.Equal([FirewallScript.Remove("vif99.0"), FirewallScript.Unforward("udp", 99)], await ScriptsAsync(rules, own, stray));
+        Assert.Equal([FirewallScript.Remove("vif99.0"), FirewallScript.Unforward([stray])], await ScriptsAsync(rules, [.. own, stray]));
         string again = Assert.Single(await ScriptsAsync(["allow out"], own));
-        Assert.StartsWith(FirewallScript.Unforward("tcp", 8080), again, StringComparison.Ordinal);
+        Assert.StartsWith(FirewallScript.Unforward(own), again, StringComparison.Ordinal);
         Assert.Contains("tcp dport 25 counter drop", again, StringComparison.Ordinal);
         Assert.Contains("forward_tcp { 8080 : 10.87.0.9 . 80 }", Assert.Single(await ScriptsAsync(rules)), StringComparison.Ordinal);
-        Assert.Contains("delete element ip xenolith forward_tcp { 8080 }", Assert.Single(await ScriptsAsync(rules, own with { GuestPort = 81 })), StringComparison.Ordinal);
+        Assert.Contains("delete element ip xenolith forward_tcp { 8080 }", Assert.Single(await ScriptsAsync(rules, own[0] with { GuestPort = 81 }, own[1])), StringComparison.Ordinal);
 
         async Task<IReadOnlyList<string>> ScriptsAsync(string[] known, params ForwardedPort[] forwarded)
         {
@@ -262,9 +263,38 @@ public sealed class DomainDevicesTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task ARoutedInterfaceHasABridgeOfItsOwnForAsLongAsItLives()
+    {
+        ushort id = await CreateAsync(", \"vif\": [\"\", \"gatewaydev=eth0, ip=192.0.2.5 2001:db8::5, rules=forward tcp 8080 to 80\"]");
+        InterfaceView routed = (await Manager.ListInterfacesAsync("web", Cancellation))[1];
+        Assert.Equal(("eth0", $"xrt{id}.1"), (routed.GatewayDevice, routed.Bridge));
+        Assert.Equal(["192.0.2.5", "2001:db8::5"], routed.Addresses);
+        Assert.Contains($"vif{id}.1 vif{id}.1 xrt{id}.1", _daemon.Network.Joined);
+        Assert.Equal("192.0.2.5 2001:db8::5", await _daemon.Store.TryReadTextAsync($"/local/domain/{id}/device/vif/1/ip", Cancellation));
+
+        await Manager.DetachInterfaceAsync("web", 1, isForced: false, Cancellation);
+        Assert.Empty(_daemon.Network.Routed);
+        await Manager.AttachInterfaceAsync("web", "gatewaydev=eth0, ip=192.0.2.5", Cancellation);
+        Assert.Equal([$"xrt{id}.1"], _daemon.Network.Routed);
+        await Manager.DestroyAsync("web", Cancellation);
+        Assert.Empty(_daemon.Network.Routed);
+    }
+
+    /// <summary>The daemon was killed between the interface and its bridge.</summary>
+    [Fact]
+    public async Task BridgesOfRoutedInterfacesThatAreNoMoreAreTakenAway()
+    {
+        ushort id = await CreateAsync(", \"vif\": [\"gatewaydev=eth0, ip=192.0.2.5\"]");
+        await _daemon.DisposeAsync();
+        string[] others = ["xrtfoo", "xrt1.0x", "br0"];
+        _daemon = await ManagerHarness.StartAsync(_machine, Cancellation, daemon => daemon.Network.Routed.AddRange([$"xrt{id}.0", $"xrt{id}.1", "xrt99.0", .. others]));
+        Assert.Equal([$"xrt{id}.0", .. others], _daemon.Network.Routed);
+    }
+
     [Theory]
     [InlineData("bridge=other", "there is no bridge 'other'")]
-    [InlineData("gatewaydev=eth0", "are not served")]
+    [InlineData("gatewaydev=eth9, ip=192.0.2.5", "there is no network device 'eth9'")]
     [InlineData("ip=10.87.0.9, bridge=xenbr0", null)]
     public async Task AnInterfaceThatCannotBeHadLeavesNothing(string text, string? problem)
     {

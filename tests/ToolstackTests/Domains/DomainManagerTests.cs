@@ -82,6 +82,11 @@ public sealed class DomainManagerTests : IAsyncLifetime
         Assert.Equal(first.Domain.Id, second.Domain.Id);
         await RefusedAsync(Refusal.Conflict, "other settings", () => Manager.CreateAsync(_uuid, _machine.Settings("other"), false, Cancellation));
         await RefusedAsync(Refusal.Conflict, "there is a domain 'web' already", () => Manager.CreateAsync(Guid.NewGuid(), settings, false, Cancellation));
+
+        ushort other = _daemon.Control.Domains.Create(new DomainSettings());
+        _machine.Hypervisor.NameAsAtBoot(other, "alice"u8);
+        Assert.Contains((other, "alice"), (await Manager.ListAsync(Cancellation)).Select(domain => ((ushort)domain.Id!.Value, domain.Name)));
+        await RefusedAsync(Refusal.Conflict, "there is a domain 'alice' already", () => Manager.CreateAsync(Guid.NewGuid(), _machine.Settings("alice"), false, Cancellation));
     }
 
     [Fact]

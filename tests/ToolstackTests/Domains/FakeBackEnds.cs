@@ -1,5 +1,6 @@
 // Domain 0's drivers and a guest's, as far as xenstore sees them.
 using System.Collections.Concurrent;
+using System.Net;
 using Xenod.Devices;
 using Xenod.Networks;
 using Xenolith.Toolstack.Configuration;
@@ -128,7 +129,27 @@ internal sealed class FakeNetworkHost : INetworkHost
 
     public Task PrepareAsync(CancellationToken cancellation) => Task.CompletedTask;
 
-    public bool IsBridge(string name) => name == "xenbr0";
+    /// <summary>The bridges of routed interfaces.</summary>
+    internal List<string> Routed { get; } = [];
+
+    public IReadOnlyList<string> Bridges() => ["xenbr0", .. Routed];
+
+    public Task RouteAsync(string bridge, string gateway, IReadOnlyList<IPAddress> addresses, CancellationToken cancellation)
+    {
+        if (gateway != "eth0")
+        {
+            throw new IOException($"there is no network device '{gateway}'");
+        }
+
+        Routed.Add(bridge);
+        return Task.CompletedTask;
+    }
+
+    public Task UnrouteAsync(string bridge)
+    {
+        Routed.Remove(bridge);
+        return Task.CompletedTask;
+    }
 
     public Task JoinAsync(string device, string name, string bridge, int? mtu, string script, CancellationToken cancellation)
     {

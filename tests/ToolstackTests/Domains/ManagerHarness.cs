@@ -43,7 +43,7 @@ internal sealed class ManagerHarness : IAsyncDisposable
         NetworkOptions network = new() { Hosts = Path("hosts"), Network = System.Net.IPNetwork.Parse("10.87.0.0/28") };
         AddressBook addresses = new(network.Hosts, network.Network);
         DeviceBus bus = new(Store, TimeSpan.FromSeconds(5));
-        DomainDevices devices = new(new DiskService(Store, bus, Disks), new InterfaceService(bus, Network, addresses, network));
+        DomainDevices devices = new(new DiskService(Store, bus, Disks), new InterfaceService(bus, Network, addresses, network, _ => { }));
         BackEnds = new FakeBackEnds(Store);
         _kernel = BackEnds.Start(_stop.Token);
         DomainMaker maker = new(Control, new DomainBuilder(Control, new KernelCache(Path("kernels"))), Store, nodes, _consoles, devices, new BootLoader(Disks, new BootFileStore(Path("boot"))), machine.Clock);

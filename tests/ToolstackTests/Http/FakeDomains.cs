@@ -73,7 +73,7 @@ internal sealed class FakeDomains(string directory) : IDomainService, IDisposabl
     public Task<IReadOnlyList<InterfaceView>> ListInterfacesAsync(string domain, CancellationToken cancellation)
     {
         Find(domain);
-        return Task.FromResult<IReadOnlyList<InterfaceView>>([new InterfaceView(0, "vif1.0", "00:16:3e:01:02:03", "xenbr0", ["10.87.0.9"], true, ["deny out tcp port 25"], [new RuleCounter("deny out tcp port 25", 3, 180)])]);
+        return Task.FromResult<IReadOnlyList<InterfaceView>>([new InterfaceView(0, "vif1.0", "00:16:3e:01:02:03", "xenbr0", null, ["10.87.0.9"], true, ["deny out tcp port 25"], [new RuleCounter("deny out tcp port 25", 3, 180)])]);
     }
 
     public Task AttachInterfaceAsync(string domain, string text, CancellationToken cancellation) => Note($"attach interface '{text}' to", domain);

@@ -43,6 +43,16 @@ public sealed class ControlInterfaceTests : IDisposable
     }
 
     [Fact]
+    public void TellsTheNamesOfDomainsThatWereStartedWithTheMachine()
+    {
+        ushort named = _control.Domains.Create(new DomainSettings());
+        Assert.Null(_control.Domains.GetName(named));
+        _hypervisor.NameAsAtBoot(named, "alice"u8);
+        Assert.Equal("alice", _control.Domains.GetName(named));
+        Assert.Null(_control.Domains.GetName(Missing));
+    }
+
+    [Fact]
     public void TellsTheHypervisorsVersion()
     {
         HypervisorVersion version = _control.Machine.GetVersion();

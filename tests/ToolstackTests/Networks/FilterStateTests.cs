@@ -1,6 +1,7 @@
 // What nft says of its maps.
 using System.Net;
 using Xenod.Networks;
+using Xenolith.Toolstack.Networks;
 
 namespace Xenolith.Toolstack.Tests.Networks;
 

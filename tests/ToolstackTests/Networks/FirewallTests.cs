@@ -99,10 +99,21 @@ public sealed class FirewallTests
     public void TheTablesOfIpv6AreThereWhereTheNetworkHasIt()
     {
         IPNetwork four = IPNetwork.Parse("10.87.0.0/24");
-        Assert.DoesNotContain("ip6", FirewallScript.Base(four, null), StringComparison.Ordinal);
+        Assert.DoesNotContain("add rule ip6", FirewallScript.Base(four, null, hasIpv6: false), StringComparison.Ordinal);
+        Assert.DoesNotContain("ip6 saddr", FirewallScript.Base(four, null, hasIpv6: true), StringComparison.Ordinal);
         Assert.Contains(
-            "add rule ip6 xenolith postrouting ip6 saddr fd58:656e:6f6c::/64 ip6 daddr != fd58:656e:6f6c::/64 masquerade\n", FirewallScript.Base(four, IPNetwork.Parse("fd58:656e:6f6c::/64")),
+            "add rule ip6 xenolith postrouting ip6 saddr fd58:656e:6f6c::/64 ip6 daddr != fd58:656e:6f6c::/64 masquerade\n", FirewallScript.Base(four, IPNetwork.Parse("fd58:656e:6f6c::/64"), hasIpv6: true),
             StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void PortsAreForwardedToTheFirstAddressOfEachFamily()
+    {
+        IPAddress[] addresses = [.. ((string[])["10.87.0.9", "192.0.2.1", "fd58:656e:6f6c::9"]).Select(IPAddress.Parse)];
+        FirewalledInterface one = Interface("forward udp 53 to 5353") with { Addresses = addresses };
+        Assert.Equal([new ForwardedPort("udp", 53, addresses[0], 5353), new ForwardedPort("udp", 53, addresses[2], 5353)], FirewallScript.ForwardedPorts(one));
+        Assert.Contains("add element ip6 xenolith forward_udp { 53 : fd58:656e:6f6c::9 . 5353 }\n", FirewallScript.Apply(one), StringComparison.Ordinal);
+        Assert.Equal("delete element ip xenolith forward_udp { 53 }\ndelete element ip6 xenolith forward_udp { 53 }\n", FirewallScript.Unforward(FirewallScript.ForwardedPorts(one)));
     }
 
     /// <summary>On a network whose addresses others give, only the Ethernet address is known.</summary>

@@ -1,5 +1,6 @@
 // The hypervisor's own sources, on the fake machine, behind the library's seam.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Memory;
 using Xenolith.Machine;
@@ -43,6 +44,15 @@ internal sealed class HostedHypervisor : IHypervisor
 
     /// <summary>Slots of the window that buffers and mappings have not given back.</summary>
     internal int TakenSlots => _isTaken.Count(taken => taken);
+
+    /// <summary>Gives a domain the name, and the console, that one has which is started with the machine.</summary>
+    internal void NameAsAtBoot(ushort domain, ReadOnlySpan<byte> name)
+    {
+        lock (_lock)
+        {
+            DomainConsoles.Open(ref DomainTable.At(domain), _control.NewPage(), name, 0);
+        }
+    }
 
     public HypercallBuffer Rent(int bytes)
     {

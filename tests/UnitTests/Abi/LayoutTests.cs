@@ -39,6 +39,10 @@ public sealed class LayoutTests
         ["VcpuCounts Hypercalls"] = "as above",
         ["VcpuCounts PageFaults"] = "as above",
         ["VcpuCounts Upcalls"] = "as above",
+        ["DomctlCommand GetDomainName"] = "an operation of this hypervisor alone",
+        ["DomainName -"] = "its argument",
+        ["DomainName Bytes"] = "its length",
+        ["DomainName _first"] = "an element of the array that the structure is",
     };
 
     public static IEnumerable<TheoryDataRow<string, string, ulong>> Rows()

@@ -497,6 +497,7 @@ public sealed class DomctlTests
         Assert.Equal(1, _tools.ReadArguments<VcpuStatus>().Online);
         Assert.Equal(Invalid, _tools.Domctl(DomctlCommand.GetVcpuInfo, id, new VcpuStatus { Vcpu = 2 }));
         Assert.Equal(Invalid, _tools.Domctl(DomctlCommand.GetVcpuCounts, id, new VcpuCounts { Vcpu = 2 }));
+        Assert.Equal(NoData, _tools.Domctl(DomctlCommand.GetDomainName, id, default(DomainName)));
         Assert.Equal(NoSuchDomain, _tools.Domctl(DomctlCommand.GetExtendedVcpuContext, id, new ExtendedVcpuContext { Vcpu = 2 }));
         Assert.Equal(0, _tools.Domctl(DomctlCommand.GetVcpuMsrs, id, new VcpuMsrs()));
         Assert.Equal(0, _tools.Domctl(DomctlCommand.SetVcpuMsrs, id, new VcpuMsrs()));

@@ -1,5 +1,6 @@
 // domctl: what a domain and its vcpus are doing.
 using Xenolith.Abi;
+using Xenolith.Hypervisor.Console;
 using Xenolith.Hypervisor.Domains;
 using Xenolith.Hypervisor.Scheduling;
 using Xenolith.Machine;
@@ -118,6 +119,20 @@ internal static class DomainInfoOperations
             Upcalls = vcpu.Counters.Upcalls,
         };
         return GuestMemory.TryWrite(at, in counts) ? XenError.None : XenError.Fault;
+    }
+
+    /// <summary>The name of a domain that was started with the machine. Errors: Fault, NoData (it has none).</summary>
+    internal static XenError GetName(DomainControl control, GuestAddress at)
+    {
+        ReadOnlySpan<byte> name = DomainConsoles.NameOf(ref control.Domain);
+        if (name.Length is 0 or >= DomainName.Bytes)
+        {
+            return XenError.NoData;
+        }
+
+        DomainName text = default;
+        name.CopyTo(text);
+        return GuestMemory.TryWrite(at, in text) ? XenError.None : XenError.Fault;
     }
 
     /// <summary>The vcpu whose id the arguments begin with, by its index in the table. Errors: Fault, Invalid (no such vcpu).</summary>

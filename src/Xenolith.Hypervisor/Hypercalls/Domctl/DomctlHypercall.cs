@@ -73,6 +73,7 @@ internal static class DomctlHypercall
             case DomctlCommand.GetVcpuContext: return VcpuContextOperations.Get(ref call, control, at);
             case DomctlCommand.GetVcpuInfo: return DomainInfoOperations.GetVcpu(control, at);
             case DomctlCommand.GetVcpuCounts: return DomainInfoOperations.GetVcpuCounts(control, at);
+            case DomctlCommand.GetDomainName: return DomainInfoOperations.GetName(control, at);
             case DomctlCommand.MaximumVcpus: return DomainLifeOperations.SetVcpuCount(control, at);
             case DomctlCommand.SchedulerOp: return DomainSchedulerOperation.Handle(control, at);
             case DomctlCommand.SetDomainHandle: return DomainSettingOperations.SetHandle(control, at);
