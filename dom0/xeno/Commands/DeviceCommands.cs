@@ -43,7 +43,7 @@ internal static class DeviceCommands
             }
 
             Output.WriteTable(
-                ["Name", "Access", "Connected", "Device", "Target"],
+                ["Name", "Access", "Used", "Device", "Target"],
                 disks.Select(disk => new[] { disk.Name, disk.IsReadOnly ? "read" : "write", disk.IsConnected ? "yes" : "no", disk.Device ?? "-", disk.Target }));
         });
         return command;
@@ -84,7 +84,7 @@ internal static class DeviceCommands
             }
 
             Output.WriteTable(
-                ["Index", "Name", "Ethernet", "Addresses", "Network", "Connected"],
+                ["Index", "Name", "Ethernet", "Addresses", "Network", "Used"],
                 interfaces.Select(one => new[] { Text(one.Index), one.Name, one.Mac, string.Join(' ', one.Addresses), one.GatewayDevice is { } gateway ? $"routed: {gateway}" : one.Bridge, one.IsConnected ? "yes" : "no" }), 0);
         });
         return command;
