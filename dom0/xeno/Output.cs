@@ -46,7 +46,8 @@ internal static class Output
         Table table = new() { Border = TableBorder.None };
         for (int i = 0; i < columns.Count; i++)
         {
-            TableColumn column = new(new Text(columns[i]));
+            // As the library draws tables without lines; where it is not told so, it takes columns for wider when it breaks text to fit the terminal.
+            TableColumn column = new(new Text(columns[i])) { Padding = new Padding(0, 0, 1, 0) };
             table.AddColumn(rightAligned.Contains(i) ? column.RightAligned() : column);
         }
 
