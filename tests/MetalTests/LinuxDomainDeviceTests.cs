@@ -106,6 +106,7 @@ public sealed partial class LinuxDomainDeviceTests
         Assert.Contains("served by the guest", machine.Run("wget -q -O - http://10.0.2.99/"), StringComparison.Ordinal);
         Assert.Equal("fd58::99 via eth0", machine.Run("/sbin/ip -6 neighbour show proxy | sed 's/ dev / via /;s/ proxy.*//'").Trim());
         Assert.Contains("100% packet loss", guest.Run("ip addr add 10.0.2.98/24 dev eth1; ping -c 2 -W 1 -I 10.0.2.98 10.0.2.2", 1), StringComparison.Ordinal);
+        Assert.Contains("is routed to xrt", machine.Run("xeno net-attach web 'gatewaydev=eth0, ip=10.0.2.99' 2>&1 || true"), StringComparison.Ordinal);
         machine.Run("xeno net-detach web 1; [ -z \"$(/sbin/ip neighbour show proxy; /sbin/ip -6 neighbour show proxy; ip link | grep xrt)\" ]");
     }
 

@@ -50,6 +50,15 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
             throw new IOException($"there is no network device '{gateway}' in Domain 0; 'ip link' lists those that there are");
         }
 
+        foreach (IPAddress address in addresses)
+        {
+            string family = address.AddressFamily == AddressFamily.InterNetworkV6 ? "-6" : "-4";
+            if ((await ListAsync([family, "-j", "route", "show", "to", "exact", address.ToString()]).ConfigureAwait(false)) is [(_, var other), ..])
+            {
+                throw new IOException($"the address {address} is routed to {other} already; choose another, or detach that interface");
+            }
+        }
+
         string mtu = (await File.ReadAllTextAsync(Path.Combine(Devices, gateway, "mtu"), cancellation).ConfigureAwait(false)).Trim();
         await IpAsync(["link", "add", "name", bridge, "address", RouterMac, "mtu", mtu, "type", "bridge", "stp_state", "0", "forward_delay", "0"], cancellation).ConfigureAwait(false);
         await IpAsync(["link", "set", "dev", bridge, "up"], cancellation).ConfigureAwait(false);
