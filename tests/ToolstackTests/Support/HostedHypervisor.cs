@@ -50,7 +50,10 @@ internal sealed class HostedHypervisor : IHypervisor
     {
         lock (_lock)
         {
-            DomainConsoles.Open(ref DomainTable.At(domain), _control.NewPage(), name, 0);
+            ref Domain named = ref DomainTable.At(domain);
+            named.Memory.MaximumPages = 1;
+            Assert.True(DomainFrames.TryAllocate(ref named, 0, 64, out Mfn ring));
+            DomainConsoles.Open(ref named, ring, name, 0);
         }
     }
 
