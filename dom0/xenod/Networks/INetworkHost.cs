@@ -24,6 +24,9 @@ internal interface INetworkHost
     /// <summary>Takes back what <see cref="RouteAsync"/> has made, as far as it is there.</summary>
     Task UnrouteAsync(string bridge);
 
+    /// <summary>Whether there is such a bridge.</summary>
+    bool IsBridge(string name);
+
     /// <summary>The names of all bridges.</summary>
     IReadOnlyList<string> Bridges();
 

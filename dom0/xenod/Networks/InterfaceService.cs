@@ -44,7 +44,7 @@ internal sealed class InterfaceService(DeviceBus bus, INetworkHost host, Address
 
         string bridge = wanted.GatewayDevice is null ? wanted.Bridge ?? options.Bridge : RoutedBridge.NameOf(device);
         await AskAsync(index, () => host.PrepareAsync(cancellation)).ConfigureAwait(false);
-        if (wanted.GatewayDevice is null && !host.Bridges().Contains(bridge))
+        if (wanted.GatewayDevice is null && !host.IsBridge(bridge))
         {
             throw new DomainServiceException(Refusal.Invalid, $"interface {index}: there is no bridge '{bridge}' in Domain 0; make it with 'ip link add name {bridge} type bridge', or leave bridge= out for the private network");
         }

@@ -41,7 +41,9 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         }
     }
 
-    public IReadOnlyList<string> Bridges() => [.. Directory.GetDirectories(Devices).Where(path => Directory.Exists(Path.Combine(path, "bridge"))).Select(path => Path.GetFileName(path))];
+    public bool IsBridge(string name) => Directory.Exists(Path.Combine(Devices, name, "bridge"));
+
+    public IReadOnlyList<string> Bridges() => [.. Directory.GetDirectories(Devices).Select(path => Path.GetFileName(path)).Where(IsBridge)];
 
     public async Task RouteAsync(string bridge, string gateway, IReadOnlyList<IPAddress> addresses, CancellationToken cancellation)
     {
@@ -81,7 +83,7 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
 
     public async Task UnrouteAsync(string bridge)
     {
-        if (!Bridges().Contains(bridge))
+        if (!IsBridge(bridge))
         {
             return;
         }
@@ -168,7 +170,7 @@ internal sealed class NetworkHost(NetworkOptions options, AddressBook addresses,
         }
 
         string bridge = options.Bridge;
-        if (!Bridges().Contains(bridge))
+        if (!IsBridge(bridge))
         {
             await IpAsync(["link", "add", "name", bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0"], cancellation).ConfigureAwait(false);
         }

@@ -132,6 +132,8 @@ internal sealed class FakeNetworkHost : INetworkHost
     /// <summary>The bridges of routed interfaces.</summary>
     internal List<string> Routed { get; } = [];
 
+    public bool IsBridge(string name) => Bridges().Contains(name);
+
     public IReadOnlyList<string> Bridges() => ["xenbr0", .. Routed];
 
     public Task RouteAsync(string bridge, string gateway, IReadOnlyList<IPAddress> addresses, CancellationToken cancellation)
